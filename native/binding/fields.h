@@ -1,0 +1,84 @@
+// Reads the named fields of the one object that every op takes, with one-line preconditions: a missing field, a wrong
+// array type or an array shorter than its shape says throws InvalidArgument, so no kernel ever reads past an end.
+#pragma once
+#include <napi.h>
+
+#include <string>
+
+#include "ops/common.h"
+
+namespace ftwt::binding {
+
+class Fields {
+ public:
+  explicit Fields(const Napi::CallbackInfo& info) : env_(info.Env()) {
+    if (info.Length() < 1 || !info[0].IsObject()) fail("Expected one object of named fields");
+    object_ = info[0].As<Napi::Object>();
+  }
+
+  int64_t size(const char* name) const {  // an integer >= 0
+    const double value = number(name);
+    if (!(value >= 0) || value > 9007199254740991.0 || value != static_cast<double>(static_cast<int64_t>(value))) {
+      fail(std::string(name) + ": expected an integer >= 0, got " + std::to_string(value));
+    }
+    return static_cast<int64_t>(value);
+  }
+
+  double number(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) fail(std::string(name) + ": expected a number");
+    return value.As<Napi::Number>().DoubleValue();
+  }
+
+  bool flag(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsBoolean()) fail(std::string(name) + ": expected a boolean");
+    return value.As<Napi::Boolean>().Value();
+  }
+
+  // At least `length` elements of a Float32Array, an Int32Array or a Uint8Array.
+  float* floats(const char* name, int64_t length) const { return array<float>(name, napi_float32_array, length); }
+  int32_t* ints(const char* name, int64_t length) const { return array<int32_t>(name, napi_int32_array, length); }
+  uint8_t* bytes(const char* name, int64_t length) const { return array<uint8_t>(name, napi_uint8_array, length); }
+
+  // The same, or nullptr where the field is undefined or null.
+  float* optional_floats(const char* name, int64_t length) const { return has(name) ? floats(name, length) : nullptr; }
+  int32_t* optional_ints(const char* name, int64_t length) const { return has(name) ? ints(name, length) : nullptr; }
+
+  bool has(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    return !value.IsUndefined() && !value.IsNull();
+  }
+
+  Napi::Env env() const { return env_; }
+
+ private:
+  template <typename T>
+  T* array(const char* name, napi_typedarray_type type, int64_t length) const {
+    const Napi::Value value = object_.Get(name);
+    napi_typedarray_type actual;
+    std::size_t actual_length;
+    void* data;
+    if (!value.IsTypedArray() ||
+        napi_get_typedarray_info(env_, value, &actual, &actual_length, &data, nullptr, nullptr) != napi_ok ||
+        actual != type) {
+      fail(std::string(name) + ": expected a " + type_name(type));
+    }
+    if (length < 0 || actual_length < static_cast<uint64_t>(length)) {
+      fail(std::string(name) + ": expected at least " + std::to_string(length) + " elements, got " +
+           std::to_string(actual_length));
+    }
+    return static_cast<T*>(data);
+  }
+
+  static const char* type_name(napi_typedarray_type type) {
+    return type == napi_float32_array ? "Float32Array" : type == napi_int32_array ? "Int32Array" : "Uint8Array";
+  }
+
+  [[noreturn]] static void fail(const std::string& message) { throw Error(ErrorCode::InvalidArgument, message); }
+
+  Napi::Env env_;
+  Napi::Object object_;
+};
+
+}  // namespace ftwt::binding

@@ -1,0 +1,136 @@
+// The addon's surface. src/binding.ts is its type. Errors are caught here, once, and nowhere else.
+#include <napi.h>
+
+#include <new>
+
+#include "binding/ops.h"
+#include "cpu/dispatch.h"
+#include "cpu/memory.h"
+#include "cpu/thread_pool.h"
+#include "cuda/runtime.h"
+
+namespace ftwt::binding {
+namespace {
+
+const char* code_name(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::InvalidArgument: return "INVALID_ARGUMENT";
+    case ErrorCode::CudaError: return "CUDA_ERROR";
+    case ErrorCode::OutOfMemory: return "OUT_OF_MEMORY";
+    case ErrorCode::NoDevice: return "NO_DEVICE";
+    case ErrorCode::CorruptFile: return "CORRUPT_FILE";
+    case ErrorCode::Internal: return "INTERNAL";
+  }
+  return "INTERNAL";
+}
+
+[[noreturn]] void throw_to_js(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+// The one catch: runs `body` and turns what native code throws into a JavaScript error with a `code`.
+template <typename Body>
+auto guard(Napi::Env env, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw_to_js(env, code_name(error.code), error.what());
+  } catch (const std::bad_alloc&) {
+    throw_to_js(env, "OUT_OF_MEMORY", "Out of host memory");
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw_to_js(env, "INTERNAL", error.what());
+  }
+}
+
+Napi::Value run_op(const Napi::CallbackInfo& info) {
+  const auto* entry = static_cast<const OpEntry*>(info.Data());
+  return guard(info.Env(), [&] {
+    entry->run(Fields(info));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsNumber() || !(info[0].As<Napi::Number>().DoubleValue() >= 1)) {
+      throw Error(ErrorCode::InvalidArgument, "allocate: expected a positive number of bytes");
+    }
+    const auto bytes = static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value());
+    void* block = cpu::allocate_block(bytes);
+    return Napi::ArrayBuffer::New(info.Env(), block, bytes, [](Napi::Env, void* data) { cpu::free_block(data); });
+  });
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const double count = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
+    if (!(count >= 1 && count <= 1024) || count != static_cast<int>(count)) {
+      throw Error(ErrorCode::InvalidArgument, "Expected the number of threads to be an integer from 1 to 1024");
+    }
+    cpu::set_thread_count(static_cast<int>(count));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    cpu::set_isa(info[0].ToString().Utf8Value());
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value info(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("instructionSet", cpu::isa_name(cpu::current_isa()));
+  Napi::Array isas = Napi::Array::New(env);
+  for (const std::string& name : cpu::supported_isas()) isas.Set(isas.Length(), name);
+  result.Set("instructionSets", isas);
+  result.Set("threads", cpu::thread_count());
+  result.Set("liveBlocks", static_cast<double>(cpu::live_block_count()));
+  return result;
+}
+
+Napi::Value cuda_devices(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  const cuda::DeviceList list = cuda::list_devices();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("built", list.built);
+  result.Set("reason", list.reason);
+  Napi::Array devices = Napi::Array::New(env);
+  for (const cuda::Device& device : list.devices) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("index", device.index);
+    entry.Set("name", device.name);
+    entry.Set("computeCapability", std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor));
+    entry.Set("memoryBytes", static_cast<double>(device.memory_bytes));
+    entry.Set("multiprocessors", device.multiprocessors);
+    devices.Set(devices.Length(), entry);
+  }
+  result.Set("devices", devices);
+  return result;
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
+  exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
+  exports.Set("setInstructionSet", Napi::Function::New(env, set_instruction_set, "setInstructionSet"));
+  exports.Set("info", Napi::Function::New(env, info, "info"));
+  exports.Set("cudaDevices", Napi::Function::New(env, cuda_devices, "cudaDevices"));
+  for (std::span<const OpEntry> family : {elementwise_ops()}) {
+    for (const OpEntry& entry : family) {
+      exports.Set(entry.name, Napi::Function::New(env, run_op, entry.name, const_cast<OpEntry*>(&entry)));
+    }
+  }
+  return exports;
+}
+
+}  // namespace
+}  // namespace ftwt::binding
+
+static Napi::Object InitModule(Napi::Env env, Napi::Object exports) { return ftwt::binding::initialise(env, exports); }
+NODE_API_MODULE(NODE_GYP_MODULE_NAME, InitModule)

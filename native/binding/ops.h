@@ -1,0 +1,16 @@
+// The op tables. Each family of ops has a file here with its adaptors (fields -> Params -> cpu::op) and one table.
+#pragma once
+#include <span>
+
+#include "binding/fields.h"
+
+namespace ftwt::binding {
+
+struct OpEntry {
+  const char* name;  // as JavaScript calls it: camelCase
+  void (*run)(const Fields& fields);
+};
+
+std::span<const OpEntry> elementwise_ops();
+
+}  // namespace ftwt::binding

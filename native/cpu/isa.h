@@ -1,0 +1,56 @@
+// Included by every source that is compiled once per instruction set (native/cpu/kernels).
+//
+// Such a source defines its functions in `namespace ftwt::FTWT_ISA`, where FTWT_ISA is baseline, avx2 or avx512.
+// It must not emit anything the linker may merge with code of another instruction set: no std containers or
+// algorithms, no exceptions, every helper `static` or in an anonymous namespace. test/package/isa.test.ts holds this.
+//
+// Vec is the widest float vector of the instruction set (GCC/Clang vector extension: + - * / < ?: work on it).
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifndef FTWT_ISA
+#error "compile this file through FTWT_ISA_SOURCES in CMakeLists.txt"
+#endif
+
+#define FTWT_INLINE static inline __attribute__((always_inline, unused))
+
+namespace ftwt::FTWT_ISA {
+
+#if defined(FTWT_ISA_avx512)
+constexpr int kLanes = 16;
+#elif defined(FTWT_ISA_avx2)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;  // SSE2 on x86-64, NEON on aarch64
+#endif
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t IVec __attribute__((vector_size(kLanes * 4)));  // also what comparisons of Vec give: -1 or 0 per lane
+typedef float VecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+FTWT_INLINE Vec load(const float* p) { return *reinterpret_cast<const VecU*>(p); }
+FTWT_INLINE void store(float* p, Vec v) { *reinterpret_cast<VecU*>(p) = v; }
+FTWT_INLINE Vec splat(float x) { return x - Vec{}; }
+FTWT_INLINE Vec select(IVec mask, Vec a, Vec b) { return mask ? a : b; }
+FTWT_INLINE Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
+FTWT_INLINE Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
+
+// The first `count` (< kLanes) lanes; the rest are zero.
+FTWT_INLINE Vec load_partial(const float* p, int64_t count) {
+  Vec v = {};
+  memcpy(&v, p, static_cast<size_t>(count) * sizeof(float));
+  return v;
+}
+FTWT_INLINE void store_partial(float* p, Vec v, int64_t count) {
+  memcpy(p, &v, static_cast<size_t>(count) * sizeof(float));
+}
+
+FTWT_INLINE float horizontal_sum(Vec v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
+
+}  // namespace ftwt::FTWT_ISA

@@ -1,0 +1,146 @@
+#include "cpu/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ftwt::cpu {
+namespace {
+
+// Workers spin this often before they sleep: consecutive ops of a network arrive a few microseconds apart.
+constexpr int kSpins = 4000;
+constexpr int kPartBits = 16;
+constexpr uint64_t kPartMask = (1u << kPartBits) - 1;
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class Pool {
+ public:
+  ~Pool() { resize(1); }
+
+  int size() const { return size_.load(std::memory_order_relaxed); }
+
+  void resize(int count) {
+    std::lock_guard<std::mutex> owner(owner_);
+    stop_workers();
+    size_.store(count);
+    stopping_ = false;
+    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.load()] { work(i, seen); });
+  }
+
+  void run(int64_t count, int64_t grain, const RangeBody& body) {
+    if (count <= 0) return;
+    const int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
+    if (size() == 1 || most == 1) return body(0, count, 0);
+    std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
+    if (!owner.owns_lock() || workers_.empty()) return body(0, count, 0);
+
+    body_ = &body;
+    count_ = count;
+    parts_ = static_cast<int>(std::min<int64_t>(most, size()));
+    pending_.store(parts_ - 1, std::memory_order_relaxed);
+    announce(parts_);
+
+    run_part(0);
+    for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins) {
+      if (spins < kSpins) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    if (std::exception_ptr error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
+  }
+
+ private:
+  void run_part(int part) {
+    const int64_t begin = count_ * part / parts_;
+    const int64_t end = count_ * (part + 1) / parts_;
+    try {
+      (*body_)(begin, end, part);
+    } catch (...) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      error_ = std::current_exception();
+    }
+  }
+
+  // Publishes the next job: its number and its parts in one word, so that a worker without a part never reads fields
+  // that the owner may already be writing for the job after it.
+  void announce(int parts) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      const uint64_t number = (job_.load(std::memory_order_relaxed) >> kPartBits) + 1;
+      job_.store(number << kPartBits | static_cast<uint64_t>(parts), std::memory_order_release);
+    }
+    if (sleeping_.load() > 0) wake_.notify_all();
+  }
+
+  void work(int index, uint64_t seen) {
+    for (;;) {
+      for (int i = 0; i < kSpins && job_.load(std::memory_order_acquire) == seen; ++i) pause();
+      if (job_.load(std::memory_order_acquire) == seen) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        sleeping_.fetch_add(1);
+        wake_.wait(lock, [&] { return job_.load() != seen; });
+        sleeping_.fetch_sub(1);
+      }
+      seen = job_.load(std::memory_order_acquire);
+      if (stopping_) return;
+      if (static_cast<uint64_t>(index) < (seen & kPartMask)) {
+        run_part(index);
+        pending_.fetch_sub(1, std::memory_order_release);
+      }
+    }
+  }
+
+  void stop_workers() {
+    stopping_ = true;
+    announce(0);
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+  }
+
+  std::mutex owner_;  // held for the whole of a parallel region
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<uint64_t> job_{0};  // number << kPartBits | parts
+  std::atomic<int> sleeping_{0};
+  std::atomic<int> pending_{0};
+  std::atomic<int> size_{1};
+  std::atomic<bool> stopping_{false};
+  const RangeBody* body_ = nullptr;
+  int64_t count_ = 0;
+  int parts_ = 0;
+  std::exception_ptr error_;
+  std::vector<std::thread> workers_;
+};
+
+Pool& pool() {
+  // Never destroyed: worker threads of the process may outlive static destruction.
+  static Pool* instance = [] {
+    Pool* created = new Pool;
+    created->resize(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+    return created;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+int thread_count() { return pool().size(); }
+void set_thread_count(int count) { pool().resize(count); }
+void run_parallel(int64_t count, int64_t grain, const RangeBody& body) { pool().run(count, grain, body); }
+
+}  // namespace ftwt::cpu

@@ -1,0 +1,38 @@
+// One process-wide pool of worker threads. The caller takes part; work is split statically, so that a result depends on
+// the number of threads but never on timing.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace ftwt::cpu {
+
+int thread_count();
+void set_thread_count(int count);  // >= 1
+
+// A non-owning reference to a callable: no allocation per parallel region.
+class RangeBody {
+ public:
+  template <typename Body>
+  explicit RangeBody(const Body& body)
+      : object_(&body), call_([](const void* object, int64_t begin, int64_t end, int thread) {
+          (*static_cast<const Body*>(object))(begin, end, thread);
+        }) {}
+  void operator()(int64_t begin, int64_t end, int thread) const { call_(object_, begin, end, thread); }
+
+ private:
+  const void* object_;
+  void (*call_)(const void*, int64_t, int64_t, int);
+};
+
+void run_parallel(int64_t count, int64_t grain, const RangeBody& body);
+
+// Calls body(begin, end, thread) over a split of [0, count) into at most thread_count() ranges of at least `grain`
+// items; thread is in [0, thread_count()). Runs in the caller alone when the pool is busy with another caller.
+// An exception thrown by a body is rethrown in the caller.
+template <typename Body>
+void parallel_for(int64_t count, int64_t grain, const Body& body) {
+  run_parallel(count, grain, RangeBody(body));
+}
+
+}  // namespace ftwt::cpu

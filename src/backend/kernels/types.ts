@@ -1,0 +1,16 @@
+import type { NamedAttrMap } from '@tensorflow/tfjs';
+import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+
+/** A kernel of the `native` backend. `run` may return `undefined` to hand the call to tfjs's own cpu kernel. */
+export interface NativeKernel {
+  /** tfjs's kernel name, or ours. */
+  kernelName: string;
+  run(call: KernelCall): TensorInfo | TensorInfo[] | undefined;
+}
+
+/** Inputs and attributes are unchecked at run time, as everywhere in tfjs: kernels cast them to what tfjs documents. */
+export interface KernelCall {
+  inputs: Record<string, TensorInfo>;
+  attrs: NamedAttrMap;
+  backend: NativeBackend;
+}

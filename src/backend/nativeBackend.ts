@@ -1,0 +1,106 @@
+/** The tfjs backend `native`: host memory, native kernels, and tfjs's own cpu kernels for everything else. */
+import * as tf from '@tensorflow/tfjs';
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import { binding, type Binding } from '../binding.js';
+import { FtwtError } from '../errors.js';
+import { BufferPool } from './pool.js';
+
+type Values = tf.backend_util.BackendValues;
+type DataId = tf.DataId;
+
+/** Every tensor-like thing that a kernel gets and returns. */
+export type TensorInfo = tf.TensorInfo;
+
+export class NativeBackend extends MathBackendCPU {
+  readonly binding: Binding = binding;
+  private readonly pool = new BufferPool((bytes) => binding.allocate(bytes));
+
+  constructor() {
+    super();
+    // MathBackendCPU greets with advice to install tfjs-node on its first write.
+    (this as unknown as { firstUse: boolean }).firstUse = false;
+  }
+
+  override write(values: Values, shape: number[], dtype: tf.DataType): DataId {
+    this.pool.retain(values);
+    return super.write(values, shape, dtype) as DataId;
+  }
+
+  override move(
+    dataId: DataId,
+    values: Values,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    this.pool.retain(values);
+    super.move(dataId, values, shape, dtype, refCount);
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    const values = this.data.has(dataId) ? this.data.get(dataId).values : undefined;
+    const disposed = super.disposeData(dataId, force);
+    if (disposed) this.pool.release(values);
+    return disposed;
+  }
+
+  override readSync(dataId: DataId): Values {
+    const values = super.readSync(dataId);
+    this.pool.expose(values);
+    return values;
+  }
+
+  /** The values of a tensor as float32, converted where tfjs stored another type under that name. */
+  floats(info: TensorInfo): Float32Array {
+    const { values } = this.data.get(info.dataId);
+    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
+  }
+
+  /** The values of a tensor as int32 (see `floats`). */
+  ints(info: TensorInfo): Int32Array {
+    const { values } = this.data.get(info.dataId);
+    return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
+  }
+
+  /** A new float32 tensor with uninitialised values, for a kernel to fill. Dispose it if the kernel throws. */
+  output(shape: number[]): { info: TensorInfo; values: Float32Array } {
+    const values = this.allocateFloats(tf.util.sizeFromShape(shape));
+    return { info: this.makeTensorInfo(shape, 'float32', values), values };
+  }
+
+  /** Scratch that lives until `releaseScratch`. */
+  scratch(length: number): Float32Array {
+    const values = this.allocateFloats(length);
+    this.pool.retain(values);
+    return values;
+  }
+
+  releaseScratch(values: Float32Array): void {
+    this.pool.release(values);
+  }
+
+  /** Bytes of idle blocks that the next kernels will reuse. */
+  get idleBytes(): number {
+    return this.pool.idleBytes;
+  }
+
+  /** Gives idle memory back. */
+  trim(): void {
+    this.pool.trim();
+  }
+
+  override dispose(): void {
+    this.pool.trim();
+    super.dispose();
+  }
+
+  private allocateFloats(length: number): Float32Array {
+    try {
+      return this.pool.floats(length);
+    } catch (error) {
+      if (!(error instanceof FtwtError) || error.code !== 'OUT_OF_MEMORY') throw error;
+      this.pool.trim();
+      return this.pool.floats(length);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/** Registers the backend `native`: every kernel of tfjs's cpu backend, ours in place of the slow ones. */
+import * as tf from '@tensorflow/tfjs';
+import type { KernelFunc } from '@tensorflow/tfjs';
+import { nativeKernels } from './kernels/index.js';
+import type { KernelCall } from './kernels/types.js';
+import { NativeBackend } from './nativeBackend.js';
+
+export const backendName = 'native';
+
+/** Called once when the package is imported; calling it again does nothing. */
+export function registerNativeBackend(): void {
+  if (tf.findBackendFactory(backendName) !== null) return;
+  const hostKernels = new Map(
+    tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel]),
+  );
+  for (const kernel of nativeKernels) {
+    const host = hostKernels.get(kernel.kernelName);
+    hostKernels.delete(kernel.kernelName);
+    const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) =>
+      kernel.run({
+        inputs: inputs as KernelCall['inputs'],
+        attrs: attrs ?? {},
+        backend: backend as NativeBackend,
+      }) ?? host!.kernelFunc({ inputs, attrs, backend });
+    tf.registerKernel({ kernelName: kernel.kernelName, backendName, kernelFunc });
+  }
+  for (const host of hostKernels.values()) tf.registerKernel({ ...host, backendName });
+  // Above cpu (1), so that importing the package is enough; below tfjs-node (3).
+  tf.registerBackend(backendName, () => new NativeBackend(), 2);
+}

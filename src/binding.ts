@@ -1,0 +1,110 @@
+/** The native addon's whole surface as one type, and the only place that loads it. */
+import { resolve } from 'node:path';
+import nodeGypBuild from 'node-gyp-build';
+import { FtwtError, type FtwtErrorCode } from './errors.js';
+
+type Floats = Float32Array;
+
+/** One field object per op; sizes are integers, arrays at least as long as their shape says. */
+export interface OpTable {
+  /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
+  unary(fields: { op: number; x: Floats; y: Floats; count: number; alpha: number }): void;
+}
+
+export interface CudaDevices {
+  built: boolean;
+  /** Why `devices` is empty. */
+  reason: string;
+  devices: {
+    index: number;
+    name: string;
+    computeCapability: string;
+    memoryBytes: number;
+    multiprocessors: number;
+  }[];
+}
+
+export interface Binding extends OpTable {
+  /** An uninitialised, 64-byte aligned block; freed when the ArrayBuffer is garbage collected. */
+  allocate(bytes: number): ArrayBuffer;
+  setThreads(count: number): void;
+  /** Process-wide; for tests and benchmarks. */
+  setInstructionSet(name: string): void;
+  info(): {
+    instructionSet: string;
+    instructionSets: string[];
+    threads: number;
+    /** Blocks from `allocate` that have not been freed. */
+    liveBlocks: number;
+  };
+  cudaDevices(): CudaDevices;
+}
+
+const packageRoot = resolve(__dirname, '../..');
+
+function load(): Binding {
+  let addon: Binding;
+  try {
+    addon = nodeGypBuild(packageRoot) as Binding;
+  } catch (cause) {
+    throw new FtwtError(
+      'INTERNAL',
+      `The native addon of tfjs-ftwt could not be loaded (${process.platform}-${process.arch}, Node ${process.version}).\n` +
+        'Remedies: reinstall with install scripts enabled (npm rebuild tfjs-ftwt); a build from source needs CMake >= 3.20, ' +
+        'a C++20 compiler, make and Python 3.\n' +
+        `Reason: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  const threads = process.env.FTWT_THREADS;
+  if (threads !== undefined && threads !== '') {
+    const count = Number(threads);
+    if (!Number.isInteger(count) || count < 1 || count > 1024) {
+      throw new FtwtError(
+        'INVALID_ARGUMENT',
+        `FTWT_THREADS must be an integer from 1 to 1024, got "${threads}"`,
+      );
+    }
+    addon.setThreads(count);
+  }
+  return addon;
+}
+
+/** Native errors arrive as plain Errors with a `code`: rethrows them as FtwtError. */
+function translate(error: unknown): never {
+  if (error instanceof Error && 'code' in error && !(error instanceof FtwtError)) {
+    throw new FtwtError(error.code as FtwtErrorCode, error.message);
+  }
+  throw error;
+}
+
+function withTranslatedErrors(addon: Binding): Binding {
+  const wrapped: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(addon)) {
+    const call = value as (...args: unknown[]) => unknown;
+    wrapped[name] = (...args: unknown[]) => {
+      try {
+        return call(...args);
+      } catch (error) {
+        translate(error);
+      }
+    };
+  }
+  return wrapped as unknown as Binding;
+}
+
+export const binding: Binding = withTranslatedErrors(load());
+
+/**
+ * Sets how many threads the native kernels use (the setting FTWT_THREADS does the same at start).
+ * @param count from 1 to 1024; the default is the number of cores.
+ * @throws FtwtError INVALID_ARGUMENT
+ */
+export function setThreads(count: number): void {
+  binding.setThreads(count);
+}
+
+/** What the native kernels run on: instruction set, threads, and the GPUs found. */
+export function deviceInfo(): ReturnType<Binding['info']> & { cuda: CudaDevices } {
+  return { ...binding.info(), cuda: binding.cudaDevices() };
+}
