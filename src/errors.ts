@@ -1,6 +1,12 @@
 /** Why an operation of this package failed. */
 export type FtwtErrorCode =
-  'INVALID_ARGUMENT' | 'CUDA_ERROR' | 'OUT_OF_MEMORY' | 'NO_DEVICE' | 'CORRUPT_FILE' | 'INTERNAL';
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND' // a file, directory or data set that is missing or cannot be read
+  | 'CUDA_ERROR'
+  | 'OUT_OF_MEMORY'
+  | 'NO_DEVICE'
+  | 'CORRUPT_FILE'
+  | 'INTERNAL';
 
 /** The one error class of this package. `code` is stable; `message` says what was expected and what was found. */
 export class FtwtError extends Error {

@@ -9,3 +9,4 @@ registerNativeBackend();
 export { FtwtError, type FtwtErrorCode } from './errors.js';
 export { deviceInfo, setThreads } from './binding.js';
 export * from './ops/index.js';
+export * from './data/index.js';
