@@ -3,10 +3,13 @@
  * @packageDocumentation
  */
 import { registerNativeBackend } from './backend/register.js';
+import { registerFileRouter } from './train/fileRouter.js';
 
 registerNativeBackend();
+registerFileRouter();
 
 export { FtwtError, type FtwtErrorCode } from './errors.js';
 export { deviceInfo, setThreads } from './binding.js';
 export * from './ops/index.js';
 export * from './data/index.js';
+export * from './train/index.js';
