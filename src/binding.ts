@@ -5,8 +5,38 @@ import { FtwtError, type FtwtErrorCode } from './errors.js';
 
 type Floats = Float32Array;
 
+/** The geometry of a convolution (Conv2dShape in native/ops/conv2d.h). */
+export interface Conv2dFields {
+  n: number;
+  h: number;
+  w: number;
+  cIn: number;
+  kh: number;
+  kw: number;
+  cOut: number;
+  outH: number;
+  outW: number;
+  strideH: number;
+  strideW: number;
+  padTop: number;
+  padLeft: number;
+  dilationH: number;
+  dilationW: number;
+}
+
 /** One field object per op; sizes are integers, arrays at least as long as their shape says. */
 export interface OpTable {
+  /** y [n, outH, outW, cOut] = activation(x * filter + bias); `activation` as in src/backend/kernels/activation.ts. */
+  conv2d(
+    fields: Conv2dFields & {
+      x: Floats;
+      filter: Floats;
+      bias?: Floats;
+      activation: number;
+      y: Floats;
+    },
+  ): void;
+  conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
   /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
   unary(fields: { op: number; x: Floats; y: Floats; count: number; alpha: number }): void;
 }

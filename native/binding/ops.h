@@ -11,6 +11,7 @@ struct OpEntry {
   void (*run)(const Fields& fields);
 };
 
+std::span<const OpEntry> convolution_ops();
 std::span<const OpEntry> elementwise_ops();
 
 }  // namespace ftwt::binding

@@ -1,0 +1,64 @@
+#include "binding/ops.h"
+#include "ops/conv2d.h"
+
+namespace ftwt::binding {
+namespace {
+
+int64_t positive(const Fields& f, const char* name) {
+  const int64_t value = f.size(name);
+  if (value < 1) throw Error(ErrorCode::InvalidArgument, std::string(name) + ": expected at least 1, got 0");
+  return value;
+}
+
+Conv2dShape conv2d_shape(const Fields& f) {
+  return {f.size("n"),
+          f.size("h"),
+          f.size("w"),
+          f.size("cIn"),
+          f.size("kh"),
+          f.size("kw"),
+          f.size("cOut"),
+          f.size("outH"),
+          f.size("outW"),
+          positive(f, "strideH"),
+          positive(f, "strideW"),
+          f.size("padTop"),
+          f.size("padLeft"),
+          positive(f, "dilationH"),
+          positive(f, "dilationW")};
+}
+
+Activation activation(const Fields& f) {
+  const int64_t value = f.size("activation");
+  if (value >= static_cast<int64_t>(Activation::Count)) {
+    throw Error(ErrorCode::InvalidArgument, "activation: expected linear, relu or relu6");
+  }
+  return static_cast<Activation>(value);
+}
+
+int64_t input_size(const Conv2dShape& s) { return s.n * s.h * s.w * s.c_in; }
+int64_t output_size(const Conv2dShape& s) { return s.n * s.out_h * s.out_w * s.c_out; }
+int64_t filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_in * s.c_out; }
+
+void conv2d(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::conv2d({s, f.floats("x", input_size(s)), f.floats("filter", filter_size(s)), f.optional_floats("bias", s.c_out),
+               activation(f), f.floats("y", output_size(s))});
+}
+
+void conv2d_backprop_input(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::conv2d_backprop_input(
+      {s, f.floats("dy", output_size(s)), f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
+}
+
+constexpr OpEntry kOps[] = {
+    {"conv2d", conv2d},
+    {"conv2dBackpropInput", conv2d_backprop_input},
+};
+
+}  // namespace
+
+std::span<const OpEntry> convolution_ops() { return kOps; }
+
+}  // namespace ftwt::binding

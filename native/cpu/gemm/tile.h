@@ -1,0 +1,93 @@
+// The register tiles: MR output pixels x NV vectors of output columns, all accumulators in registers.
+#pragma once
+#include "cpu/gemm/gemm.h"
+#include "cpu/isa.h"
+
+namespace ftwt::FTWT_ISA {
+
+cpu::PanelLayout gemm_layout(int64_t columns);
+
+namespace {
+
+// Accumulators + one row of the panel + one broadcast fit the register file (32 with AVX-512, else 16), with enough
+// independent chains for two FMA units of latency 4, and no more row pointers than general registers.
+#if defined(FTWT_ISA_avx512)
+constexpr int kMaxVectors = 4;
+constexpr int kTileRows[kMaxVectors + 1] = {0, 12, 12, 8, 6};
+#elif defined(FTWT_ISA_avx2)
+constexpr int kMaxVectors = 2;
+constexpr int kTileRows[kMaxVectors + 1] = {0, 12, 6};
+#else
+constexpr int kMaxVectors = 2;
+constexpr int kTileRows[kMaxVectors + 1] = {0, 8, 4};
+#endif
+
+struct Tile {
+  const float* const* rows;  // [taps, row_stride]: the first MR of each tap are read
+  int64_t row_stride;
+  int64_t taps, depth;
+  const float* panel;     // [taps * depth, NV vectors]
+  float* const* outputs;  // [MR], the first `valid` are written
+  int64_t valid;
+  int64_t first_column;
+  int64_t columns;    // of this panel, without its padding
+  const float* bias;  // of the first column, or none
+  Activation activation;
+};
+
+FTWT_INLINE Vec activate(Vec v, Activation activation) {  // NaN passes, as in tfjs
+  if (activation == Activation::Linear) return v;
+  v = v < 0.0f ? Vec{} : v;
+  return activation == Activation::Relu6 ? (v > 6.0f ? splat(6.0f) : v) : v;
+}
+
+template <int MR, int NV>
+__attribute__((noinline)) void run_tile(const Tile& tile) {
+  Vec acc[MR][NV];
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    const int64_t left = tile.columns - v * kLanes;
+    const Vec start = !tile.bias       ? Vec{}
+                      : left >= kLanes ? load(tile.bias + v * kLanes)
+                                       : load_partial(tile.bias + v * kLanes, left);
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) acc[m][v] = start;
+  }
+  const float* panel = tile.panel;
+  for (int64_t t = 0; t < tile.taps; ++t) {
+    const float* const* rows = tile.rows + t * tile.row_stride;
+    const float* row[MR];
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) row[m] = rows[m];
+    for (int64_t k = 0; k < tile.depth; ++k) {
+      Vec b[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) b[v] = load(panel + v * kLanes);
+      panel += NV * kLanes;
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const Vec a = splat(row[m][k]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[m][v] += a * b[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+    if (m >= tile.valid) break;
+    float* out = tile.outputs[m] + tile.first_column;
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      const int64_t left = tile.columns - v * kLanes;
+      const Vec y = activate(acc[m][v], tile.activation);
+      if (left >= kLanes) {
+        store(out + v * kLanes, y);
+      } else {
+        store_partial(out + v * kLanes, y, left);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ftwt::FTWT_ISA

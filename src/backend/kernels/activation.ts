@@ -1,0 +1,48 @@
+/** Activations of the fused kernels. */
+import * as tf from '@tensorflow/tfjs';
+import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+
+/** In the order of `Activation` in native/ops/activation.h: applied by the native kernels as they write. */
+const nativeActivations = ['linear', 'relu', 'relu6'];
+
+/** tfjs's kernels for the rest, applied to the finished output. */
+const hostActivations: Record<string, string> = {
+  elu: 'Elu',
+  prelu: 'Prelu',
+  leakyrelu: 'LeakyRelu',
+  sigmoid: 'Sigmoid',
+};
+
+export interface FusedAttributes {
+  activation?: string;
+  leakyreluAlpha?: number;
+}
+
+/** Whether `activation` is one that tfjs's fused kernels know. */
+export function isKnownActivation(activation: string): boolean {
+  return nativeActivations.includes(activation) || activation in hostActivations;
+}
+
+/** What to ask of the native kernel: `activation` itself, or linear where `applyRest` has to follow. */
+export function nativeActivation(activation: string): number {
+  return Math.max(0, nativeActivations.indexOf(activation));
+}
+
+/** Applies an activation that the native kernel has not; disposes `y` where it returns another tensor. */
+export function applyRest(
+  y: TensorInfo,
+  { activation = 'linear', leakyreluAlpha }: FusedAttributes,
+  preluWeights: TensorInfo | undefined,
+  backend: NativeBackend,
+): TensorInfo {
+  const kernelName = hostActivations[activation];
+  if (kernelName === undefined) return y;
+  const inputs: tf.NamedTensorInfoMap =
+    activation === 'prelu' ? { x: y, alpha: preluWeights } : { x: y };
+  const attrs: tf.NamedAttrMap =
+    activation === 'leakyrelu' ? { alpha: leakyreluAlpha as number } : {};
+  const { kernelFunc } = tf.getKernel(kernelName, 'native');
+  const result = kernelFunc({ inputs, attrs, backend }) as TensorInfo;
+  backend.disposeIntermediateTensorInfo(y);
+  return result;
+}

@@ -1,0 +1,107 @@
+/** Conv2D, FusedConv2D and the two gradients of a convolution: NHWC activations, HWIO filters, float32. */
+import * as tf from '@tensorflow/tfjs';
+import type { Conv2dFields } from '../../binding.js';
+import type { TensorInfo } from '../nativeBackend.js';
+import {
+  applyRest,
+  type FusedAttributes,
+  isKnownActivation,
+  nativeActivation,
+} from './activation.js';
+import type { KernelCall, NativeKernel } from './types.js';
+
+type Shape4D = [number, number, number, number];
+
+/** The fields of a convolution that every native convolution op reads. */
+export function convFields(info: tf.backend_util.Conv2DInfo): Conv2dFields {
+  return {
+    n: info.batchSize,
+    h: info.inHeight,
+    w: info.inWidth,
+    cIn: info.inChannels,
+    kh: info.filterHeight,
+    kw: info.filterWidth,
+    cOut: info.outChannels,
+    outH: info.outHeight,
+    outW: info.outWidth,
+    strideH: info.strideHeight,
+    strideW: info.strideWidth,
+    padTop: info.padInfo.top,
+    padLeft: info.padInfo.left,
+    dilationH: info.dilationHeight,
+    dilationW: info.dilationWidth,
+  };
+}
+
+/** Attributes of the convolution kernels; the gradient kernels leave `dilations` out. */
+export interface ConvAttributes {
+  strides: number | [number, number];
+  pad: Parameters<typeof tf.backend_util.computeConv2DInfo>[4];
+  dataFormat?: 'NHWC' | 'NCHW';
+  dilations?: number | [number, number];
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+/** The geometry of a convolution, or `undefined` for a layout that the native kernels have not. */
+export function convInfo(
+  xShape: number[],
+  filterShape: number[],
+  { strides, pad, dataFormat = 'NHWC', dilations = 1, dimRoundingMode }: ConvAttributes,
+  depthwise = false,
+): tf.backend_util.Conv2DInfo | undefined {
+  if (dataFormat !== 'NHWC') return undefined;
+  return tf.backend_util.computeConv2DInfo(
+    xShape as Shape4D,
+    filterShape as Shape4D,
+    strides,
+    dilations,
+    pad,
+    dimRoundingMode,
+    depthwise,
+  );
+}
+
+export function allFloat32(...tensors: (TensorInfo | undefined)[]): boolean {
+  return tensors.every((tensor) => tensor === undefined || tensor.dtype === 'float32');
+}
+
+function forward({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
+  const { x, filter, bias, preluActivationWeights } = inputs;
+  const attributes = attrs as unknown as ConvAttributes & FusedAttributes;
+  const activation = attributes.activation ?? 'linear';
+  if (!allFloat32(x, filter, bias) || !isKnownActivation(activation)) return undefined;
+  const info = convInfo(x.shape, filter.shape, attributes);
+  if (info === undefined) return undefined;
+  const y = backend.output(info.outShape);
+  backend.binding.conv2d({
+    ...convFields(info),
+    x: backend.floats(x),
+    filter: backend.floats(filter),
+    bias: bias === undefined ? undefined : backend.floats(bias),
+    activation: nativeActivation(activation),
+    y: y.values,
+  });
+  return applyRest(y.info, attributes, preluActivationWeights, backend);
+}
+
+function backpropInput({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
+  const { dy, filter } = inputs;
+  const attributes = attrs as unknown as ConvAttributes & { inputShape: number[] };
+  if (!allFloat32(dy, filter)) return undefined;
+  const info = convInfo(attributes.inputShape, filter.shape, attributes);
+  if (info === undefined) return undefined;
+  const dx = backend.output(info.inShape);
+  backend.binding.conv2dBackpropInput({
+    ...convFields(info),
+    dy: backend.floats(dy),
+    filter: backend.floats(filter),
+    dx: dx.values,
+  });
+  return dx.info;
+}
+
+export const conv2dKernels: NativeKernel[] = [
+  { kernelName: 'Conv2D', run: forward },
+  { kernelName: 'FusedConv2D', run: forward },
+  { kernelName: 'Conv2DBackpropInput', run: backpropInput },
+];

@@ -1,0 +1,82 @@
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import { type Conv2dCase, conv2dCases } from '../cases/conv2d.js';
+import { compareBackends, uniform } from './compareBackends.js';
+
+function outputShape(c: Conv2dCase): number[] {
+  return tf.backend_util.computeConv2DInfo(
+    c.x,
+    c.filter,
+    c.strides ?? 1,
+    c.dilations ?? 1,
+    c.pad ?? 'same',
+    c.dimRoundingMode,
+  ).outShape;
+}
+
+function attributes({ strides = 1, pad = 'same', dimRoundingMode }: Conv2dCase) {
+  return { strides, pad, dimRoundingMode, dataFormat: 'NHWC' } as unknown as tf.NamedAttrMap;
+}
+
+function conv(c: Conv2dCase, x: tf.Tensor, filter: tf.Tensor): tf.Tensor {
+  const { strides = 1, pad = 'same', dilations = 1, dimRoundingMode } = c;
+  return tf.conv2d(
+    x as tf.Tensor4D,
+    filter as tf.Tensor4D,
+    strides,
+    pad,
+    'NHWC',
+    dilations,
+    dimRoundingMode,
+  );
+}
+
+for (const c of conv2dCases) {
+  test(`conv2d: ${c.name}`, async () => {
+    await compareBackends([uniform(c.x, 1), uniform(c.filter, 2)], (x, filter) =>
+      conv(c, x, filter),
+    );
+  });
+
+  if (c.dilations !== undefined) continue;
+
+  test(`conv2d input gradient: ${c.name}`, async () => {
+    const inputs = [uniform(outputShape(c), 3), uniform(c.filter, 2)];
+    await compareBackends(inputs, (dy, filter) =>
+      tf
+        .engine()
+        .runKernel('Conv2DBackpropInput', { dy, filter }, { ...attributes(c), inputShape: c.x }),
+    );
+  });
+}
+
+for (const activation of ['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu'] as const) {
+  test(`fused conv2d: bias and ${activation}`, async () => {
+    const inputs = [uniform([2, 4, 4, 9], 1), uniform([3, 3, 9, 18], 2), uniform([18], 3)];
+    await compareBackends(inputs, (x, filter, bias) =>
+      tf.fused.conv2d({
+        x: tf.mul(x, 4) as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        bias: bias as tf.Tensor1D,
+        activation,
+        leakyreluAlpha: 0.3,
+      }),
+    );
+  });
+}
+
+test('fused conv2d: prelu without bias', async () => {
+  const inputs = [uniform([1, 4, 4, 3], 1), uniform([3, 3, 3, 5], 2), uniform([5], 3)];
+  await compareBackends(inputs, (x, filter, alpha) =>
+    tf.fused.conv2d({
+      x: x as tf.Tensor4D,
+      filter: filter as tf.Tensor4D,
+      strides: 1,
+      pad: 'valid',
+      activation: 'prelu',
+      preluActivationWeights: alpha,
+    }),
+  );
+});
