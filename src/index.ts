@@ -13,3 +13,6 @@ export { deviceInfo, setThreads } from './binding.js';
 export * from './ops/index.js';
 export * from './data/index.js';
 export * from './train/index.js';
+export * as layers from './layers/index.js';
+export * from './models/index.js';
+export * from './pruning/index.js';

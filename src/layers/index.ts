@@ -1,0 +1,1 @@
+export { batchNormalization, type BatchNormalizationConfig } from './batchNormalization.js';

@@ -1,0 +1,1 @@
+export { countMacs, type LayerKind, type LayerMacs, type MacsCount } from './macs.js';
