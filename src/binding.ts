@@ -37,6 +37,7 @@ export interface OpTable {
     },
   ): void;
   conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
+  conv2dBackpropFilter(fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats }): void;
   /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
   unary(fields: { op: number; x: Floats; y: Floats; count: number; alpha: number }): void;
 }

@@ -52,9 +52,16 @@ void conv2d_backprop_input(const Fields& f) {
       {s, f.floats("dy", output_size(s)), f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
 }
 
+void conv2d_backprop_filter(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::conv2d_backprop_filter(
+      {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
+}
+
 constexpr OpEntry kOps[] = {
     {"conv2d", conv2d},
     {"conv2dBackpropInput", conv2d_backprop_input},
+    {"conv2dBackpropFilter", conv2d_backprop_filter},
 };
 
 }  // namespace

@@ -125,4 +125,13 @@ void conv2d_backprop_input(const Conv2dBackpropInputParams& p) {
   }
 }
 
+void conv2d_backprop_filter(const Conv2dBackpropFilterParams& p) {
+  const Conv2dShape& s = p.shape;
+  const Taps taps = forward_taps(s);
+  run_outer_gemm({.window = input_window(s, p.x, taps),
+                  .dy = {p.dy, s.out_h * s.out_w * s.c_out, s.out_w * s.c_out, s.c_out},
+                  .columns = s.c_out},
+                 {.data = p.d_filter});
+}
+
 }  // namespace ftwt::cpu

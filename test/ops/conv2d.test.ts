@@ -48,6 +48,15 @@ for (const c of conv2dCases) {
         .runKernel('Conv2DBackpropInput', { dy, filter }, { ...attributes(c), inputShape: c.x }),
     );
   });
+
+  test(`conv2d filter gradient: ${c.name}`, async () => {
+    const inputs = [uniform(c.x, 1), uniform(outputShape(c), 3)];
+    await compareBackends(inputs, (x, dy) =>
+      tf
+        .engine()
+        .runKernel('Conv2DBackpropFilter', { x, dy }, { ...attributes(c), filterShape: c.filter }),
+    );
+  });
 }
 
 for (const activation of ['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu'] as const) {

@@ -76,6 +76,20 @@ struct IndirectGemm {
   Activation activation = Activation::Linear;
 };
 
+// The transposed product, for filter gradients and for A^T B:
+//   result[t, k, c] = activation(bias[c] + sum over pixels: source[pixel moved by tap t, k] * dy[pixel, c])
+struct OuterGemm {
+  TapWindow window;
+  PixelRows<const float> dy;
+  int64_t columns;
+};
+
+struct OuterResult {
+  float* data;                  // [taps, depth, columns]
+  const float* bias = nullptr;  // [columns], or none
+  Activation activation = Activation::Linear;
+};
+
 PanelLayout panel_layout(int64_t columns);
 std::size_t packed_floats(const PackParams& params);
 
@@ -90,6 +104,9 @@ void run_gemm(const IndirectGemm& gemm);
 void run_gemm_range(const IndirectGemm& gemm, int64_t pixel_begin, int64_t pixel_end, int64_t panel_begin,
                     int64_t panel_end);
 
+// The whole transposed product on the pool.
+void run_outer_gemm(const OuterGemm& gemm, const OuterResult& result);
+
 }  // namespace ftwt::cpu
 
 FTWT_DECLARE_KERNEL(ftwt::cpu::PanelLayout gemm_layout(int64_t columns);
@@ -97,3 +114,10 @@ FTWT_DECLARE_KERNEL(ftwt::cpu::PanelLayout gemm_layout(int64_t columns);
                     std::size_t gemm_scratch_bytes(const ftwt::cpu::IndirectGemm& gemm);
                     void gemm_range(const ftwt::cpu::IndirectGemm& gemm, int64_t pixel_begin, int64_t pixel_end,
                                     int64_t panel_begin, int64_t panel_end, void* scratch))
+FTWT_DECLARE_KERNEL(ftwt::cpu::PanelLayout outer_layout(int64_t columns);
+                    int64_t outer_units(const ftwt::cpu::OuterGemm& gemm);
+                    std::size_t outer_scratch_bytes(const ftwt::cpu::OuterGemm& gemm);
+                    void outer_range(const ftwt::cpu::OuterGemm& gemm, int64_t pixel_begin, int64_t pixel_end,
+                                     int64_t unit_begin, int64_t unit_end, float* partial, void* scratch);
+                    void outer_sum(const ftwt::cpu::OuterGemm& gemm, const float* partials, int64_t count,
+                                   int64_t row_begin, int64_t row_end, const ftwt::cpu::OuterResult& result))

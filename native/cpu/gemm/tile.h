@@ -1,5 +1,6 @@
 // The register tiles: MR output pixels x NV vectors of output columns, all accumulators in registers.
 #pragma once
+#include "cpu/gemm/activate.h"
 #include "cpu/gemm/gemm.h"
 #include "cpu/isa.h"
 
@@ -34,12 +35,6 @@ struct Tile {
   const float* bias;  // of the first column, or none
   Activation activation;
 };
-
-FTWT_INLINE Vec activate(Vec v, Activation activation) {  // NaN passes, as in tfjs
-  if (activation == Activation::Linear) return v;
-  v = v < 0.0f ? Vec{} : v;
-  return activation == Activation::Relu6 ? (v > 6.0f ? splat(6.0f) : v) : v;
-}
 
 template <int MR, int NV>
 __attribute__((noinline)) void run_tile(const Tile& tile) {

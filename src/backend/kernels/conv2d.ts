@@ -100,8 +100,25 @@ function backpropInput({ inputs, attrs, backend }: KernelCall): TensorInfo | und
   return dx.info;
 }
 
+function backpropFilter({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
+  const { x, dy } = inputs;
+  const attributes = attrs as unknown as ConvAttributes & { filterShape: number[] };
+  if (!allFloat32(x, dy)) return undefined;
+  const info = convInfo(x.shape, attributes.filterShape, attributes);
+  if (info === undefined) return undefined;
+  const dFilter = backend.output(info.filterShape);
+  backend.binding.conv2dBackpropFilter({
+    ...convFields(info),
+    x: backend.floats(x),
+    dy: backend.floats(dy),
+    dFilter: dFilter.values,
+  });
+  return dFilter.info;
+}
+
 export const conv2dKernels: NativeKernel[] = [
   { kernelName: 'Conv2D', run: forward },
   { kernelName: 'FusedConv2D', run: forward },
   { kernelName: 'Conv2DBackpropInput', run: backpropInput },
+  { kernelName: 'Conv2DBackpropFilter', run: backpropFilter },
 ];
