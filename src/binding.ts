@@ -39,7 +39,41 @@ export interface OpTable {
   conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
   conv2dBackpropFilter(fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats }): void;
   /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
-  unary(fields: { op: number; x: Floats; y: Floats; count: number; alpha: number }): void;
+  unary(fields: {
+    op: number;
+    x: Floats;
+    y: Floats;
+    count: number;
+    alpha: number;
+    beta: number;
+  }): void;
+  /** y = op(a, b); `op` indexes `binaryOps` (src/backend/kernels/binary.ts); `dims` is [rank, 3]: size, stride of a, of b. */
+  binary(fields: {
+    op: number;
+    a: Floats;
+    b: Floats;
+    y: Floats | Uint8Array;
+    dims: Int32Array;
+    rank: number;
+  }): void;
+  /** y = condition ? t : e, all [count]. */
+  select(fields: { condition: Uint8Array; t: Floats; e: Floats; y: Floats; count: number }): void;
+  /** y = a && b, all [count]. */
+  logicalAnd(fields: { a: Uint8Array; b: Uint8Array; y: Uint8Array; count: number }): void;
+  /** x [outer, reduce, inner] -> y [outer, inner], times scale; `op` indexes `reduceOps` (src/backend/kernels/reduce.ts). */
+  reduce(fields: {
+    op: number;
+    x: Floats;
+    y: Floats;
+    outer: number;
+    reduce: number;
+    inner: number;
+    scale: number;
+  }): void;
+  /** Index of the first maximum: x [outer, reduce, inner] -> y [outer, inner]. */
+  argMax(fields: { x: Floats; y: Int32Array; outer: number; reduce: number; inner: number }): void;
+  /** Over the last dimension of x [rows, cols]. */
+  softmax(fields: { x: Floats; y: Floats; rows: number; cols: number }): void;
 }
 
 export interface CudaDevices {

@@ -13,5 +13,6 @@ struct OpEntry {
 
 std::span<const OpEntry> convolution_ops();
 std::span<const OpEntry> elementwise_ops();
+std::span<const OpEntry> reduction_ops();
 
 }  // namespace ftwt::binding

@@ -5,14 +5,35 @@
 namespace ftwt {
 
 // The values are part of the binding's contract: src/backend/kernels/unary.ts lists the same names in this order.
-enum class UnaryOp : int { Relu, Relu6, Step, Count };
+enum class UnaryOp : int {
+  Relu,
+  Relu6,
+  Step,         // x > 0 ? 1 : alpha
+  ClipByValue,  // to [alpha, beta]
+  LeakyRelu,    // x < 0 ? alpha x : x
+  Elu,
+  Neg,
+  Abs,
+  Square,
+  Sqrt,
+  Rsqrt,
+  Reciprocal,
+  Floor,
+  Exp,
+  Log,
+  Log1p,
+  Sigmoid,
+  Tanh,
+  Count
+};
 
 struct UnaryParams {
   UnaryOp op;
   const float* x;  // [count]
-  float* y;        // [count]
+  float* y;        // [count], may be x
   int64_t count;
-  float alpha;  // Step: the value below 0
+  float alpha;
+  float beta;
 };
 
 namespace cpu {

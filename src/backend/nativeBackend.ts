@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { binding, type Binding } from '../binding.js';
 import { FtwtError } from '../errors.js';
-import { BufferPool } from './pool.js';
+import { BufferPool, type ArrayType } from './pool.js';
 
 type Values = tf.backend_util.BackendValues;
 type DataId = tf.DataId;
@@ -44,33 +44,51 @@ export class NativeBackend extends MathBackendCPU {
     return disposed;
   }
 
+  /** A copy where the values lie in the pool: what the caller keeps must not be recycled. */
   override readSync(dataId: DataId): Values {
     const values = super.readSync(dataId);
-    this.pool.expose(values);
-    return values;
+    return this.pool.owns(values) ? (values as Float32Array).slice() : values;
   }
 
   /** The values of a tensor as float32, converted where tfjs stored another type under that name. */
   floats(info: TensorInfo): Float32Array {
     const { values } = this.data.get(info.dataId);
-    return values instanceof Float32Array ? values : Float32Array.from(values as ArrayLike<number>);
+    return values instanceof Float32Array ? values : new Float32Array(values as Int32Array);
   }
 
   /** The values of a tensor as int32 (see `floats`). */
   ints(info: TensorInfo): Int32Array {
     const { values } = this.data.get(info.dataId);
-    return values instanceof Int32Array ? values : Int32Array.from(values as ArrayLike<number>);
+    return values instanceof Int32Array ? values : new Int32Array(values as Float32Array);
+  }
+
+  /** The values of a tensor as bytes (see `floats`). */
+  bytes(info: TensorInfo): Uint8Array {
+    const { values } = this.data.get(info.dataId);
+    return values instanceof Uint8Array ? values : new Uint8Array(values as Float32Array);
   }
 
   /** A new float32 tensor with uninitialised values, for a kernel to fill. Dispose it if the kernel throws. */
   output(shape: number[]): { info: TensorInfo; values: Float32Array } {
-    const values = this.allocateFloats(tf.util.sizeFromShape(shape));
+    const values = this.allocate(Float32Array, shape);
     return { info: this.makeTensorInfo(shape, 'float32', values), values };
+  }
+
+  /** The same for a bool tensor. */
+  boolOutput(shape: number[]): { info: TensorInfo; values: Uint8Array } {
+    const values = this.allocate(Uint8Array, shape);
+    return { info: this.makeTensorInfo(shape, 'bool', values), values };
+  }
+
+  /** The same for an int32 tensor. */
+  intOutput(shape: number[]): { info: TensorInfo; values: Int32Array } {
+    const values = this.allocate(Int32Array, shape);
+    return { info: this.makeTensorInfo(shape, 'int32', values), values };
   }
 
   /** Scratch that lives until `releaseScratch`. */
   scratch(length: number): Float32Array {
-    const values = this.allocateFloats(length);
+    const values = this.allocate(Float32Array, [length]);
     this.pool.retain(values);
     return values;
   }
@@ -94,13 +112,14 @@ export class NativeBackend extends MathBackendCPU {
     super.dispose();
   }
 
-  private allocateFloats(length: number): Float32Array {
+  private allocate<T>(type: ArrayType<T>, shape: number[]): T {
+    const length = tf.util.sizeFromShape(shape);
     try {
-      return this.pool.floats(length);
+      return this.pool.take(type, length);
     } catch (error) {
       if (!(error instanceof FtwtError) || error.code !== 'OUT_OF_MEMORY') throw error;
       this.pool.trim();
-      return this.pool.floats(length);
+      return this.pool.take(type, length);
     }
   }
 }

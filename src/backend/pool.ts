@@ -1,20 +1,25 @@
 /**
  * Recycles large buffers. A fresh block costs a page fault per 4 KiB, which takes longer than most element-wise kernels.
  *
- * tfjs's host kernels alias: Slice and friends return subarrays, and readSync hands out the array itself. A buffer is
- * therefore counted by the tensors that use it, and goes back on the shelf only when the last one is disposed and
- * nobody outside has seen it. Otherwise it is left to the garbage collector.
+ * tfjs's host kernels alias: Slice and friends return subarrays. A block is therefore counted by the tensors whose values
+ * live in it, and goes back on the shelf when the last one is disposed. Nothing outside the backend may hold an array of
+ * the pool (NativeBackend.readSync copies).
  */
 import type { Binding } from '../binding.js';
 
 type Allocate = Binding['allocate'];
 
+/** Constructor of a typed array. */
+export type ArrayType<T> = {
+  new (length: number): T;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+  BYTES_PER_ELEMENT: number;
+};
+
 interface Block {
   bytes: number;
   /** Tensors whose values live in this block. */
   users: number;
-  /** Handed to code that may keep it: never recycle. */
-  exposed: boolean;
 }
 
 /** Buffers below this many bytes come from the JavaScript heap. */
@@ -36,19 +41,23 @@ export class BufferPool {
     return this.shelved;
   }
 
-  /** An uninitialised array; count it with `retain` once a tensor holds it. */
-  floats(length: number): Float32Array {
-    if (length * 4 < smallest) return new Float32Array(length);
-    const bytes = sizeClass(length * 4);
-    const shelf = this.shelves.get(bytes);
-    let buffer = shelf?.pop();
+  /** An array with arbitrary values; count it with `retain` once a tensor holds it. */
+  take<T>(type: ArrayType<T>, length: number): T {
+    if (length * type.BYTES_PER_ELEMENT < smallest) return new type(length);
+    const bytes = sizeClass(length * type.BYTES_PER_ELEMENT);
+    let buffer = this.shelves.get(bytes)?.pop();
     if (buffer === undefined) {
       buffer = this.allocate(bytes);
-      this.blocks.set(buffer, { bytes, users: 0, exposed: false });
+      this.blocks.set(buffer, { bytes, users: 0 });
     } else {
       this.shelved -= bytes;
     }
-    return new Float32Array(buffer, 0, length);
+    return new type(buffer, 0, length);
+  }
+
+  /** Whether `values` lie in a block of this pool. */
+  owns(values: unknown): boolean {
+    return this.blockOf(values) !== undefined;
   }
 
   /** One more tensor holds `values`. */
@@ -60,19 +69,13 @@ export class BufferPool {
   /** One tensor fewer holds `values`. */
   release(values: unknown): void {
     const block = this.blockOf(values);
-    if (block === undefined || --block.users > 0 || block.exposed) return;
+    if (block === undefined || --block.users > 0) return;
     if (this.shelved + block.bytes > this.capacity) return;
     const shelf = this.shelves.get(block.bytes);
-    const buffer = (values as Float32Array).buffer as ArrayBuffer;
+    const buffer = (values as ArrayBufferView).buffer as ArrayBuffer;
     if (shelf === undefined) this.shelves.set(block.bytes, [buffer]);
     else shelf.push(buffer);
     this.shelved += block.bytes;
-  }
-
-  /** `values` leaves the backend: whoever got it may keep it. */
-  expose(values: unknown): void {
-    const block = this.blockOf(values);
-    if (block !== undefined) block.exposed = true;
   }
 
   /** Drops all idle blocks. */

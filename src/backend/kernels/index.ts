@@ -1,6 +1,13 @@
 /** The kernels that `native` runs as C++. Everything else is tfjs's own cpu kernel. */
+import { binaryKernels } from './binary.js';
 import { conv2dKernels } from './conv2d.js';
+import { reduceKernels } from './reduce.js';
 import type { NativeKernel } from './types.js';
 import { unaryKernels } from './unary.js';
 
-export const nativeKernels: NativeKernel[] = [...conv2dKernels, ...unaryKernels];
+export const nativeKernels: NativeKernel[] = [
+  ...binaryKernels,
+  ...conv2dKernels,
+  ...reduceKernels,
+  ...unaryKernels,
+];

@@ -1,7 +1,32 @@
 import type { NativeKernel } from './types.js';
 
 /** In the order of `UnaryOp` in native/ops/unary.h. */
-export const unaryOps = ['Relu', 'Relu6', 'Step'] as const;
+export const unaryOps = [
+  'Relu',
+  'Relu6',
+  'Step',
+  'ClipByValue',
+  'LeakyRelu',
+  'Elu',
+  'Neg',
+  'Abs',
+  'Square',
+  'Sqrt',
+  'Rsqrt',
+  'Reciprocal',
+  'Floor',
+  'Exp',
+  'Log',
+  'Log1p',
+  'Sigmoid',
+  'Tanh',
+] as const;
+
+interface Attrs {
+  alpha?: number;
+  clipValueMin?: number;
+  clipValueMax?: number;
+}
 
 function unaryKernel(kernelName: (typeof unaryOps)[number], op: number): NativeKernel {
   return {
@@ -9,9 +34,17 @@ function unaryKernel(kernelName: (typeof unaryOps)[number], op: number): NativeK
     run({ inputs, attrs, backend }) {
       const x = inputs.x;
       if (x.dtype !== 'float32') return undefined;
+      const { alpha, clipValueMin, clipValueMax } = attrs as Attrs;
+      const input = backend.floats(x);
       const { info, values } = backend.output(x.shape);
-      const alpha = (attrs as { alpha?: number }).alpha ?? 0;
-      backend.binding.unary({ op, x: backend.floats(x), y: values, count: values.length, alpha });
+      backend.binding.unary({
+        op,
+        x: input,
+        y: values,
+        count: values.length,
+        alpha: clipValueMin ?? alpha ?? 0,
+        beta: clipValueMax ?? 0,
+      });
       return info;
     },
   };
