@@ -24,6 +24,19 @@ export interface Conv2dFields {
   dilationW: number;
 }
 
+/** x [n, pixels, cIn], weights [cIn, cOut]. */
+export interface MaskPredictorFields {
+  x: Floats;
+  weights: Floats;
+  n: number;
+  pixels: number;
+  cIn: number;
+  cOut: number;
+  /** Average pooling instead of the maximum. */
+  average: boolean;
+  softmax: boolean;
+}
+
 /** One field object per op; sizes are integers, arrays at least as long as their shape says. */
 export interface OpTable {
   /** y [n, outH, outW, cOut] = activation(x * filter + bias); `activation` as in src/backend/kernels/activation.ts. */
@@ -74,6 +87,41 @@ export interface OpTable {
   argMax(fields: { x: Floats; y: Int32Array; outer: number; reduce: number; inner: number }): void;
   /** Over the last dimension of x [rows, cols]. */
   softmax(fields: { x: Floats; y: Floats; rows: number; cols: number }): void;
+  /** saliency [n, c] = max over the pixels of |x [n, pixels, c]|. */
+  channelSaliency(fields: {
+    x: Floats;
+    saliency: Floats;
+    n: number;
+    pixels: number;
+    c: number;
+  }): void;
+  /** mask [n, c]; see src/ops/massMask.ts. */
+  massMask(fields: {
+    saliency: Floats;
+    mask: Floats;
+    n: number;
+    c: number;
+    mass: number;
+    minActive: number;
+    includeCrossing: boolean;
+  }): void;
+  /** mask [n, c]; see src/ops/topKMask.ts. */
+  topKMask(fields: {
+    saliency: Floats;
+    mask: Floats;
+    n: number;
+    c: number;
+    count: number;
+    minActive: number;
+  }): void;
+  /** maskLogits [n, cOut] and features [n, cIn], what the dense layer saw. */
+  maskPredictor(
+    fields: MaskPredictorFields & { bias: Floats; maskLogits: Floats; features: Floats },
+  ): void;
+  /** dx [n, pixels, cIn] from dy [n, cOut]. */
+  maskPredictorBackpropInput(
+    fields: MaskPredictorFields & { dy: Floats; features: Floats; dx: Floats },
+  ): void;
 }
 
 export interface CudaDevices {

@@ -121,7 +121,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setInstructionSet", Napi::Function::New(env, set_instruction_set, "setInstructionSet"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("cudaDevices", Napi::Function::New(env, cuda_devices, "cudaDevices"));
-  for (std::span<const OpEntry> family : {convolution_ops(), elementwise_ops(), reduction_ops()}) {
+  for (std::span<const OpEntry> family : {convolution_ops(), elementwise_ops(), pruning_ops(), reduction_ops()}) {
     for (const OpEntry& entry : family) {
       exports.Set(entry.name, Napi::Function::New(env, run_op, entry.name, const_cast<OpEntry*>(&entry)));
     }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NamedAttrMap, Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
+import type { MaskPredictorAttrs } from '../backend/kernels/maskPredictor.js';
 import { checkOneOf, checkShape, checkTensor } from './checks.js';
 import { scatterToMaximum } from './pooling.js';
 import { registerComposite, runOp } from './runOp.js';
@@ -10,8 +11,6 @@ export interface MaskPredictorOptions {
   /** Softmax over the input channels after the pooling. Default true. */
   softmax?: boolean;
 }
-
-export type MaskPredictorAttrs = Required<MaskPredictorOptions>;
 
 /**
  * The head that predicts from a layer's input which of its output channels will fire: pooling over H and W, softmax over
@@ -38,10 +37,8 @@ export function maskPredictor(
   checkShape(op, 'bias', bias, '[cOut]', [weights.shape[1]]);
   checkOneOf(op, 'pooling', pooling, ['max', 'average']);
   checkOneOf(op, 'softmax', softmax, [true, false]);
-  return tf.tidy(
-    op,
-    () => runOp<Tensor2D[]>('MaskPredictor', { x, weights, bias }, { pooling, softmax })[0],
-  );
+  const attrs: MaskPredictorAttrs = { pooling, softmax };
+  return tf.tidy(op, () => runOp<Tensor2D[]>('MaskPredictor', { x, weights, bias }, attrs)[0]);
 }
 
 // Outputs: maskLogits [N, cOut], and what the dense layer saw, features [N, cIn], for the gradient.

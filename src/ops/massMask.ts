@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor2D } from '@tensorflow/tfjs';
+import type { MassMaskAttrs } from '../backend/kernels/masks.js';
 import { check } from '../errors.js';
 import { checkInteger, checkOneOf, checkTensor } from './checks.js';
 import { maskFromRanks, rankChannels } from './rankChannels.js';
@@ -12,10 +13,8 @@ export interface MassMaskOptions {
   crossing?: 'exclude' | 'include';
 }
 
-export type MassMaskAttrs = Required<MassMaskOptions> & { mass: number };
-
 /** Slack of the comparison with `mass`, and the share below which a channel is dead when `mass` is 1. */
-export const massTolerance = 1e-5;
+const massTolerance = 1e-5;
 
 /**
  * The self-supervised target of a mask predictor: per sample, the most salient channels that together hold the share
@@ -45,7 +44,8 @@ export function massMask(
   );
   checkInteger('massMask', 'minActive', minActive, 0);
   checkOneOf('massMask', 'crossing', crossing, ['exclude', 'include']);
-  return withoutGradient(() => runOp('MassMask', { saliency }, { mass, minActive, crossing }));
+  const attrs: MassMaskAttrs = { mass, minActive, crossing };
+  return withoutGradient(() => runOp('MassMask', { saliency }, attrs));
 }
 
 registerComposite<{ saliency: Tensor2D }, MassMaskAttrs>(

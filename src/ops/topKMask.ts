@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor2D } from '@tensorflow/tfjs';
+import type { TopKMaskAttrs } from '../backend/kernels/masks.js';
 import { check } from '../errors.js';
 import { checkInteger, checkTensor } from './checks.js';
 import { maskFromRanks, rankChannels } from './rankChannels.js';
@@ -10,14 +11,8 @@ export interface TopKMaskOptions {
   minActive?: number;
 }
 
-export interface TopKMaskAttrs {
-  /** How many channels of a sample are active at most. */
-  count: number;
-  minActive: number;
-}
-
 /** Channels of at most this saliency are dead. */
-export const deadSaliency = 1e-5;
+const deadSaliency = 1e-5;
 
 /**
  * The "uniform" target of a mask predictor: the same number of channels for every sample, `round(keepRatio * C)`, the
@@ -42,7 +37,8 @@ export function topKMask(
   );
   checkInteger('topKMask', 'minActive', minActive, 0);
   const count = Math.round(keepRatio * saliency.shape[1]);
-  return withoutGradient(() => runOp('TopKMask', { saliency }, { count, minActive }));
+  const attrs: TopKMaskAttrs = { count, minActive };
+  return withoutGradient(() => runOp('TopKMask', { saliency }, attrs));
 }
 
 registerComposite<{ saliency: Tensor2D }, TopKMaskAttrs>(

@@ -2,6 +2,8 @@
 import { binaryKernels } from './binary.js';
 import { conv2dKernels } from './conv2d.js';
 import { reduceKernels } from './reduce.js';
+import { maskPredictorKernels } from './maskPredictor.js';
+import { maskKernels } from './masks.js';
 import type { NativeKernel } from './types.js';
 import { unaryKernels } from './unary.js';
 
@@ -9,5 +11,7 @@ export const nativeKernels: NativeKernel[] = [
   ...binaryKernels,
   ...conv2dKernels,
   ...reduceKernels,
+  ...maskKernels,
+  ...maskPredictorKernels,
   ...unaryKernels,
 ];

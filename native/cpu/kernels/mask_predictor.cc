@@ -1,0 +1,80 @@
+#include <math.h>
+
+#include "cpu/isa.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+constexpr int kSamples = 4;  // samples that share one pass over the weights
+
+template <int samples>
+FTWT_INLINE void dense_column(const float* features, const float* weights, const float* bias, int64_t c_in,
+                              int64_t c_out, int64_t column, float* y) {
+  const int64_t left = c_out - column;
+  const bool whole = left >= kLanes;
+  Vec acc[samples] = {};
+  for (int64_t k = 0; k < c_in; ++k) {
+    const float* row = weights + k * c_out + column;
+    const Vec w = whole ? load(row) : load_partial(row, left);
+    for (int s = 0; s < samples; ++s) acc[s] += splat(features[s * c_in + k]) * w;
+  }
+  const Vec b = whole ? load(bias + column) : load_partial(bias + column, left);
+  for (int s = 0; s < samples; ++s) {
+    float* out = y + s * c_out + column;
+    if (whole) {
+      store(out, acc[s] + b);
+    } else {
+      store_partial(out, acc[s] + b, left);
+    }
+  }
+}
+
+}  // namespace
+
+// In place, over [c].
+void softmax_row(float* x, int64_t c) {
+  float largest = x[0];
+  for (int64_t i = 1; i < c; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  float sum = 0;
+  for (int64_t i = 0; i < c; ++i) {
+    x[i] = expf(x[i] - largest);
+    sum += x[i];
+  }
+  for (int64_t i = 0; i < c; ++i) x[i] /= sum;
+}
+
+// y [n, c_out] = features [n, c_in] * weights + bias. Every sum runs in the order of c_in, so a sample's result does
+// not depend on the batch that it is in.
+void predictor_dense(const float* features, const float* weights, const float* bias, int64_t n, int64_t c_in,
+                     int64_t c_out, float* y) {
+  int64_t sample = 0;
+  for (; sample + kSamples <= n; sample += kSamples) {
+    for (int64_t column = 0; column < c_out; column += kLanes) {
+      dense_column<kSamples>(features + sample * c_in, weights, bias, c_in, c_out, column, y + sample * c_out);
+    }
+  }
+  for (; sample < n; ++sample) {
+    for (int64_t column = 0; column < c_out; column += kLanes) {
+      dense_column<1>(features + sample * c_in, weights, bias, c_in, c_out, column, y + sample * c_out);
+    }
+  }
+}
+
+// d_pooled [c_in] from dy [c_out]: back through the dense layer and, with `softmax`, through that.
+void predictor_backprop(const float* dy, const float* weights, const float* features, int64_t c_in, int64_t c_out,
+                        int softmax, float* d_pooled) {
+  for (int64_t k = 0; k < c_in; ++k) {
+    const float* row = weights + k * c_out;
+    Vec acc = {};
+    int64_t column = 0;
+    for (; column + kLanes <= c_out; column += kLanes) acc += load(row + column) * load(dy + column);
+    acc += load_partial(row + column, c_out - column) * load_partial(dy + column, c_out - column);
+    d_pooled[k] = horizontal_sum(acc);
+  }
+  if (!softmax) return;
+  float mean = 0;
+  for (int64_t k = 0; k < c_in; ++k) mean += d_pooled[k] * features[k];
+  for (int64_t k = 0; k < c_in; ++k) d_pooled[k] = features[k] * (d_pooled[k] - mean);
+}
+
+}  // namespace ftwt::FTWT_ISA
