@@ -14,5 +14,8 @@ export * from './ops/index.js';
 export * from './data/index.js';
 export * from './train/index.js';
 export * as layers from './layers/index.js';
+export { isPredictorWeight } from './layers/predictorWeights.js';
+export { recordMasks, type MaskRecord } from './layers/maskRecorder.js';
+export type { DynamicOptions, TargetRule } from './layers/dynamicOptions.js';
 export * from './models/index.js';
 export * from './pruning/index.js';

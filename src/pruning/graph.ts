@@ -7,6 +7,7 @@ export interface GraphNode {
   layer: tf.layers.Layer;
   inputs: tf.SymbolicTensor[];
   outputs: tf.SymbolicTensor[];
+  kwargs?: NonNullable<Parameters<tf.layers.Layer['apply']>[1]>;
 }
 
 export interface Graph {
@@ -35,7 +36,7 @@ export function graphOf(model: tf.LayersModel, caller: string): Graph {
   );
   const nodes: GraphNode[] = [];
   const consumers = new Map<number, GraphNode[]>();
-  const seen = new Map<number, number>();
+  const seen = new Set<number>();
   const visit = (tensor: tf.SymbolicTensor): void => {
     if (seen.has(tensor.id)) return;
     const layer = tensor.sourceLayer;
@@ -44,8 +45,9 @@ export function graphOf(model: tf.LayersModel, caller: string): Graph {
       () => `${caller}: models inside a model are not supported (layer "${layer.name}")`,
     );
     const call = layer.inboundNodes[tensor.nodeIndex];
-    const node = { layer, inputs: call.inputTensors, outputs: call.outputTensors };
-    node.outputs.forEach((output) => seen.set(output.id, 1));
+    const node: GraphNode = { layer, inputs: call.inputTensors, outputs: call.outputTensors };
+    if (call.callArgs) node.kwargs = call.callArgs;
+    node.outputs.forEach((output) => seen.add(output.id));
     for (const input of node.inputs) {
       visit(input);
       const readers = consumers.get(input.id);

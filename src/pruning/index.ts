@@ -1,1 +1,2 @@
 export { countMacs, type LayerKind, type LayerMacs, type MacsCount } from './macs.js';
+export { makeDynamic, type MakeDynamicOptions } from './makeDynamic.js';
