@@ -1,0 +1,142 @@
+/** The training curves of the report. */
+import { percent } from './format.js';
+import { axisLook, renderPlot, type PlotOption } from './plot.js';
+import { roles } from './theme.js';
+import type { EpochReport, RunReport } from './types.js';
+
+type Point = [number, number];
+type Series = Exclude<NonNullable<PlotOption['series']>, readonly unknown[]>;
+
+type Value = (epoch: EpochReport) => number | undefined;
+
+interface Line {
+  name: string;
+  color: string;
+  dashed?: boolean;
+  points: Point[];
+}
+
+/** Points (epoch, value). Epochs of dynamic training follow those of the dense one on the same axis. */
+function pointsOf(history: EpochReport[], first: number, value: Value): Point[] {
+  return history.flatMap((epoch): Point[] => {
+    const y = value(epoch);
+    return y !== undefined && Number.isFinite(y) ? [[first + epoch.epoch, y]] : [];
+  });
+}
+
+function lineSeries({ name, color, dashed = false, points }: Line): Series {
+  return {
+    type: 'line',
+    name,
+    data: points,
+    color,
+    lineStyle: { width: dashed ? 1.5 : 2.2, type: dashed ? 'dashed' : 'solid' },
+    symbol: 'circle',
+    symbolSize: dashed || points.length > 40 ? 0 : 5,
+    itemStyle: { color },
+    silent: true,
+  };
+}
+
+interface CurveAxis {
+  name: string;
+  format: (value: number) => string;
+  log?: boolean;
+}
+
+function curves(id: string, label: string, lines: Line[], axis: CurveAxis): string {
+  const shown = lines.filter(({ points }) => points.length > 0);
+  return renderPlot({
+    id,
+    label,
+    option: {
+      grid: { left: 56, right: 18, top: 58, bottom: 46 },
+      legend: {
+        top: 0,
+        left: 0,
+        itemGap: 14,
+        itemWidth: 22,
+        textStyle: { color: roles.ink, fontSize: 12 },
+      },
+      xAxis: {
+        ...axisLook,
+        type: 'value',
+        name: 'epoch',
+        nameLocation: 'middle',
+        nameGap: 28,
+        min: 1,
+        max: Math.max(2, ...shown.flatMap(({ points }) => points.map(([epoch]) => epoch))),
+        minInterval: 1,
+        splitLine: { show: false },
+      },
+      yAxis: {
+        ...axisLook,
+        type: axis.log === true ? 'log' : 'value',
+        scale: true,
+        name: axis.name,
+        nameLocation: 'end',
+        nameTextStyle: { ...axisLook.nameTextStyle, align: 'left', padding: [0, 0, 0, -46] },
+        axisLabel: { ...axisLook.axisLabel, formatter: axis.format },
+      },
+      series: shown.map(lineSeries),
+    },
+  });
+}
+
+function bothTrainings({ dense, dynamic }: RunReport, train: Value, test: Value): Line[] {
+  const first = dense.history.length;
+  return [
+    { name: 'dense, test', color: roles.dense, points: pointsOf(dense.history, 0, test) },
+    {
+      name: 'dense, training',
+      color: roles.dense,
+      dashed: true,
+      points: pointsOf(dense.history, 0, train),
+    },
+    { name: 'dynamic, test', color: roles.dynamic, points: pointsOf(dynamic.history, first, test) },
+    {
+      name: 'dynamic, training',
+      color: roles.dynamic,
+      dashed: true,
+      points: pointsOf(dynamic.history, first, train),
+    },
+  ];
+}
+
+export function accuracyPlot(report: RunReport): string {
+  const lines = bothTrainings(
+    report,
+    (epoch) => epoch.trainAccuracy,
+    (epoch) => epoch.testAccuracy,
+  );
+  return curves('accuracy', 'Accuracy by epoch', lines, {
+    name: 'accuracy',
+    format: (value) => percent(value, Number.isInteger(round(100 * value)) ? 0 : 1),
+  });
+}
+
+export function lossPlot(report: RunReport): string {
+  const lines = bothTrainings(
+    report,
+    (epoch) => epoch.taskLoss,
+    (epoch) => epoch.testLoss,
+  );
+  return curves('loss', 'Cross entropy by epoch', lines, {
+    name: 'cross entropy',
+    format: (value) => String(round(value)),
+  });
+}
+
+export function maskLossPlot(report: RunReport): string {
+  const points = pointsOf(report.dynamic.history, 0, (epoch) => epoch.maskLoss);
+  const lines = [{ name: 'mask loss', color: roles.dynamic, points }];
+  return curves('maskLoss', 'Mask loss by epoch of dynamic training', lines, {
+    name: 'mask loss',
+    format: (value) => String(round(value)),
+  });
+}
+
+/** Without the dust of binary fractions. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
