@@ -15,7 +15,7 @@ const percentAxis = {
 const legendLook = {
   top: 0,
   left: 0,
-  itemGap: 14,
+  itemGap: 18,
   textStyle: { color: roles.ink, fontSize: 12 },
 } as const;
 
@@ -43,7 +43,12 @@ export function tradeOffPlot({ dense, dynamic, estimated }: RunReport): string {
     data: [at],
     symbolSize: 13,
     silent: true,
-    itemStyle: { color: filled ? color : roles.surface, borderColor: color, borderWidth: 2.5 },
+    itemStyle: {
+      opacity: 1,
+      color: filled ? color : roles.surface,
+      borderColor: color,
+      borderWidth: 2.5,
+    },
     label: {
       show: true,
       position,

@@ -31,8 +31,8 @@ function lineSeries({ name, color, dashed = false, points }: Line): Series {
     data: points,
     color,
     lineStyle: { width: dashed ? 1.5 : 2.2, type: dashed ? 'dashed' : 'solid' },
-    symbol: 'circle',
-    symbolSize: dashed || points.length > 40 ? 0 : 5,
+    symbol: dashed ? 'none' : 'circle',
+    symbolSize: points.length > 40 ? 0 : 5,
     itemStyle: { color },
     silent: true,
   };
@@ -54,7 +54,7 @@ function curves(id: string, label: string, lines: Line[], axis: CurveAxis): stri
       legend: {
         top: 0,
         left: 0,
-        itemGap: 14,
+        itemGap: 18,
         itemWidth: 22,
         textStyle: { color: roles.ink, fontSize: 12 },
       },
