@@ -99,8 +99,9 @@ async function readVerified(
   directory: string,
   files: readonly DataFile[],
 ): Promise<Map<string, Uint8Array>> {
-  const contents = await Promise.all(files.map((file) => readOne(directory, file)));
-  return new Map(files.map(({ name }, i) => [name, contents[i]]));
+  const contents = new Map<string, Uint8Array>();
+  for (const file of files) contents.set(file.name, await readOne(directory, file));
+  return contents;
 }
 
 async function readOne(directory: string, { name, bytes, sha256 }: DataFile): Promise<Uint8Array> {
