@@ -1,9 +1,9 @@
 /** Image folders: one directory per class, JPEG or PNG files inside. */
 import { readdir } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { check, FtwtError } from '../errors.js';
 import { decodeImages, firstFormat, type DecodeOptions, type ImageFormat } from './decode.js';
-import { createRandom, permutation } from './random.js';
+import { checkSeed, createRandom, permutation } from './random.js';
 import type { Dataset, OnProgress, Split } from './types.js';
 
 /** How to read an image folder. */
@@ -80,7 +80,7 @@ export async function loadImageFolder(
     };
   };
   return {
-    name: basename(directory),
+    name: basename(resolve(directory)),
     classes,
     train: await read('train', train),
     test: await read('test', test),
@@ -153,7 +153,8 @@ async function entries(directory: string) {
   return all.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function checkOptions({ size, fit, channels, testShare }: ImageFolderOptions): void {
+function checkOptions({ size, fit, channels, testShare, seed = 0 }: ImageFolderOptions): void {
+  checkSeed(seed, 'loadImageFolder: seed');
   check(
     size === undefined ||
       (size.length === 2 && size.every((value) => Number.isInteger(value) && value >= 1)),

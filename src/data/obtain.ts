@@ -1,7 +1,7 @@
 /** Finds the files of a data set: in the cache, in system directories, or by fetching them into the cache. */
 import { createHash } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { FtwtError } from '../errors.js';
@@ -132,7 +132,7 @@ async function readEither(first: string, second: string): Promise<Buffer> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   return readFile(second).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new FtwtError('NOT_FOUND', `no ${first.split('/').pop()}`);
+    if (error.code === 'ENOENT') throw new FtwtError('NOT_FOUND', `no ${basename(first)}`);
     throw error;
   });
 }
