@@ -1,6 +1,13 @@
+/** Training, evaluation, and models on disk. */
+export { consoleReporter, type ConsoleReporterOptions } from './consoleReporter.js';
+export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate.js';
+export { fit } from './fit.js';
+export type { EpochEntry, History, LayerMasks } from './history.js';
 export { crossEntropy, maskLoss, type CrossEntropyOptions, type MaskPrediction } from './losses.js';
 export { loadModel, saveModel } from './modelIo.js';
 export { SgdMomentum, type ParameterGroup, type SgdMomentumOptions } from './optimizer.js';
+export type { CheckpointOptions, FitOptions } from './options.js';
+export type { Reporter, StepProgress } from './reporter.js';
 export {
   constantSchedule,
   cosineSchedule,
