@@ -5,7 +5,7 @@ export { fit } from './fit.js';
 export type { EpochEntry, History, LayerMasks } from './history.js';
 export { crossEntropy, maskLoss, type CrossEntropyOptions, type MaskPrediction } from './losses.js';
 export { loadModel, saveModel } from './modelIo.js';
-export { SgdMomentum, type ParameterGroup, type SgdMomentumOptions } from './optimizer.js';
+export { SgdMomentum, type ParameterGroup, type OptimizerOptions } from './optimizer.js';
 export type { CheckpointOptions, FitOptions } from './options.js';
 export type { Reporter, StepProgress } from './reporter.js';
 export {

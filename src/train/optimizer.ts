@@ -10,7 +10,7 @@ export interface ParameterGroup {
   decayVectors?: boolean;
 }
 
-export interface SgdMomentumOptions {
+export interface OptimizerOptions {
   /** Default 0.9. */
   momentum?: number;
   nesterov?: boolean;
@@ -35,7 +35,7 @@ export class SgdMomentum<Group extends string> {
   /** @throws FtwtError INVALID_ARGUMENT */
   constructor(
     groups: Record<Group, ParameterGroup>,
-    { momentum = 0.9, nesterov = false }: SgdMomentumOptions = {},
+    { momentum = 0.9, nesterov = false }: OptimizerOptions = {},
   ) {
     check(
       momentum >= 0 && momentum < 1,
