@@ -17,8 +17,8 @@ export interface DecodeOptions {
   fit: 'cover' | 'fill';
   /** Bring other sizes to `format`; otherwise they are an error. */
   resize: boolean;
-  /** Told of every file that does not decode; without it, such a file is an error. */
-  onCorrupt?: (path: string) => void;
+  /** Leave out files that do not decode; otherwise they are an error. */
+  skipCorrupt: boolean;
   /** After every file. */
   onDecoded: () => void;
 }
@@ -74,11 +74,10 @@ export async function decodeImages(paths: string[], options: DecodeOptions): Pro
       try {
         images.set(await decode(paths[i], options), i * size);
       } catch (error) {
-        if (!options.onCorrupt || !isCorrupt(error)) {
+        if (!options.skipCorrupt || !isCorrupt(error)) {
           next = paths.length; // the others stop as well
           throw error;
         }
-        options.onCorrupt(paths[i]);
         failed.add(i);
       }
       options.onDecoded();

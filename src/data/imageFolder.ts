@@ -2,7 +2,9 @@
 import { readdir } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { check, FtwtError } from '../errors.js';
-import { decodeImages, firstFormat, type DecodeOptions, type ImageFormat } from './decode.js';
+import { cacheDirectory } from './cache.js';
+import { decodeImages, firstFormat } from './decode.js';
+import { decodedOnce } from './decodedCache.js';
 import { checkSeed, createRandom, permutation } from './random.js';
 import type { Dataset, OnProgress, Split } from './types.js';
 
@@ -20,6 +22,13 @@ export interface ImageFolderOptions {
   testShare?: number;
   /** Seed of that choice. Default 0. */
   seed?: number;
+  /**
+   * Keep the decoded images in the cache directory, for the next time. Default: from 2000 images on; below, decoding
+   * takes a second or two.
+   */
+  cacheDecoded?: boolean;
+  /** Default: the environment's FTWT_CACHE, or `tfjs-ftwt` in the user's cache directory. */
+  cacheDirectory?: string;
   onProgress?: OnProgress;
 }
 
@@ -36,6 +45,7 @@ interface Labelled {
 
 const extensions = new Set(['.jpg', '.jpeg', '.png']);
 const testNames = ['test', 'val'];
+const worthCaching = 2000;
 
 /**
  * Loads `directory/train/<class>/*` and `directory/test/<class>/*` (or `val`), or `directory/<class>/*`, which is
@@ -52,25 +62,40 @@ export async function loadImageFolder(
   const { classes, train, test } = await list(directory, options);
   const all = [...train, ...test];
   const skipCorrupt = options.skipCorrupt ?? false;
-  const format: ImageFormat = await firstFormat(
+  const format = await firstFormat(
     all.map(({ path }) => path),
     options,
     skipCorrupt,
   );
+  const fit = options.fit ?? 'cover';
+  const resize = options.size !== undefined;
+  const useCache = options.cacheDecoded ?? all.length >= worthCaching;
   const skipped: string[] = [];
   let done = 0;
-  const settings: DecodeOptions = {
-    format,
-    fit: options.fit ?? 'cover',
-    resize: options.size !== undefined,
-    onCorrupt: skipCorrupt ? (path) => skipped.push(path) : undefined,
-    onDecoded: () =>
-      options.onProgress?.({ source: directory, unit: 'images', done: ++done, total: all.length }),
-  };
+  const report = (count: number) =>
+    options.onProgress?.({
+      source: directory,
+      unit: 'images',
+      done: (done += count),
+      total: all.length,
+    });
   const read = async (name: string, files: Labelled[]): Promise<Split> => {
     const paths = files.map(({ path }) => path);
-    const { images, kept } = await decodeImages(paths, settings);
+    const before = done;
+    const decode = () =>
+      decodeImages(paths, { format, fit, resize, skipCorrupt, onDecoded: () => report(1) });
+    const key = {
+      folder: join(directory, name),
+      paths,
+      settings: { format, fit, resize, skipCorrupt },
+    };
+    const { images, kept } = useCache
+      ? await decodedOnce(options.cacheDirectory ?? cacheDirectory(), key, decode)
+      : await decode();
+    if (done === before) report(paths.length); // from the cache
     check(kept.length > 0, () => `${directory}: no image of the ${name} split decodes`);
+    const used = new Set(kept);
+    skipped.push(...paths.filter((_, i) => !used.has(i)));
     const labels = kept.map((i) => files[i].label);
     return {
       images,
@@ -84,7 +109,7 @@ export async function loadImageFolder(
     classes,
     train: await read('train', train),
     test: await read('test', test),
-    skipped: skipped.sort(),
+    skipped,
   };
 }
 

@@ -122,7 +122,7 @@ async function readOne(directory: string, { name, bytes, sha256 }: DataFile): Pr
   if (actual !== sha256) {
     throw new FtwtError('CORRUPT_FILE', `${name}: expected SHA-256 ${sha256}, got ${actual}`);
   }
-  return contents;
+  return new Uint8Array(contents.buffer, contents.byteOffset, contents.length);
 }
 
 async function readEither(first: string, second: string): Promise<Buffer> {

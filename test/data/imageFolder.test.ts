@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
@@ -146,6 +146,45 @@ test('another size without `size` is an error that says what to do', async (t) =
     code: 'INVALID_ARGUMENT',
     message: /test.a.1\.png: expected 4x5 pixels .* got 3x7; give `size`/,
   });
+});
+
+test('decoded images are kept, until a file or the settings change or the cache is damaged', async (t) => {
+  const [root, cache] = [temporaryDirectory(t), temporaryDirectory(t)];
+  const file = join(root, 'train/a/1.png');
+  await writeImage(file);
+  writeFileSync(join(root, 'train/a/2.png'), 'not a picture');
+  await writeImage(join(root, 'test/a/1.png'), { seed: 1 });
+  const options = { cacheDecoded: true, cacheDirectory: cache, skipCorrupt: true };
+  const load = (changes = {}) => loadImageFolder(root, { ...options, ...changes });
+  const entries = () =>
+    readdirSync(join(cache, 'decoded')).map((name) => join(cache, 'decoded', name));
+  const first = await load();
+  const kept = entries().map((path) => statSync(path).ino);
+  assert.equal(kept.length, 2);
+  const steps: number[] = [];
+  const progress = { onProgress: ({ done }: { done: number }) => steps.push(done) };
+  assert.deepEqual(await load(progress), first);
+  assert.deepEqual(steps, [2, 3]);
+  assert.deepEqual(
+    entries().map((path) => statSync(path).ino),
+    kept,
+    'the second time nothing is written',
+  );
+  assert.deepEqual(first.skipped, [join(root, 'train/a/2.png')]);
+  await assert.rejects(load({ skipCorrupt: false }), { code: 'CORRUPT_FILE' });
+  for (const path of entries()) {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(path, bytes);
+  }
+  assert.deepEqual(await load(), first);
+  for (const path of entries()) writeFileSync(path, 'x');
+  assert.deepEqual(await load(), first);
+  assert.deepEqual((await load({ size: [2, 2] })).train.shape, [2, 2, 3]);
+  const pixels = await writeImage(file, { seed: 5 });
+  assert.deepEqual([...(await load()).train.images], [...pixels]);
+  assert.equal(entries().length, 2);
+  await load({ cacheDirectory: file }); // not a directory: goes without
 });
 
 test('missing and wrongly built folders are refused', async (t) => {
