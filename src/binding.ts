@@ -37,6 +37,36 @@ export interface MaskPredictorFields {
   softmax: boolean;
 }
 
+/** x is [rows, c]; gamma (1 if absent), beta (0 if absent), mean and variance are [c]. */
+export interface BatchNormFields {
+  x: Floats;
+  gamma?: Floats;
+  beta?: Floats;
+  mean: Floats;
+  variance: Floats;
+  rows: number;
+  c: number;
+  epsilon: number;
+  activation: number;
+}
+
+/** x is [n, h, w, c], y [n, outH, outW, c]. */
+export interface PoolFields {
+  average: boolean;
+  n: number;
+  h: number;
+  w: number;
+  c: number;
+  outH: number;
+  outW: number;
+  windowH: number;
+  windowW: number;
+  strideH: number;
+  strideW: number;
+  padTop: number;
+  padLeft: number;
+}
+
 /** One field object per op; sizes are integers, arrays at least as long as their shape says. */
 export interface OpTable {
   /** y [n, outH, outW, cOut] = activation(x * filter + bias); `activation` as in src/backend/kernels/activation.ts. */
@@ -87,6 +117,53 @@ export interface OpTable {
   argMax(fields: { x: Floats; y: Int32Array; outer: number; reduce: number; inner: number }): void;
   /** Over the last dimension of x [rows, cols]. */
   softmax(fields: { x: Floats; y: Floats; rows: number; cols: number }): void;
+  /** From x to y along `dims` [rank, 3]: size, stride in x, stride in y. */
+  copy(fields: {
+    x: Floats;
+    xOffset: number;
+    y: Floats;
+    yOffset: number;
+    dims: Int32Array;
+    rank: number;
+  }): void;
+  /** y = activation((x - mean) gamma / sqrt(variance + epsilon) + beta); x [rows, c]; `activation` indexes `activations`. */
+  batchNorm(fields: BatchNormFields & { y: Floats }): void;
+  /** Gradients of batchNorm; with `training`, mean and variance are those of x. */
+  batchNormGrad(
+    fields: BatchNormFields & {
+      dy: Floats;
+      dx: Floats;
+      dGamma: Floats;
+      dBeta: Floats;
+      dMean?: Floats;
+      dVariance?: Floats;
+      training: boolean;
+    },
+  ): void;
+  /** Mean and biased variance of each column of x [rows, c]. */
+  batchStatistics(fields: {
+    x: Floats;
+    mean: Floats;
+    variance: Floats;
+    rows: number;
+    c: number;
+  }): void;
+  /** NHWC; the average or the maximum of each window. */
+  pool(fields: PoolFields & { x: Floats; y: Floats }): void;
+  /** The maximum needs x and y as well. */
+  poolGrad(fields: PoolFields & { dy: Floats; dx: Floats; x?: Floats; y?: Floats }): void;
+  /** newVelocity = momentum velocity + gradient + weightDecay weight; newWeight = weight - learningRate newVelocity. */
+  sgdMomentum(fields: {
+    weight: Floats;
+    gradient: Floats;
+    velocity: Floats;
+    newWeight: Floats;
+    newVelocity: Floats;
+    count: number;
+    learningRate: number;
+    momentum: number;
+    weightDecay: number;
+  }): void;
   /** saliency [n, c] = max over the pixels of |x [n, pixels, c]|. */
   channelSaliency(fields: {
     x: Floats;

@@ -121,7 +121,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setInstructionSet", Napi::Function::New(env, set_instruction_set, "setInstructionSet"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("cudaDevices", Napi::Function::New(env, cuda_devices, "cudaDevices"));
-  for (std::span<const OpEntry> family : {convolution_ops(), elementwise_ops(), pruning_ops(), reduction_ops()}) {
+  const std::span<const OpEntry> families[] = {
+      convolution_ops(), elementwise_ops(), movement_ops(), pruning_ops(), reduction_ops(), training_ops(),
+  };
+  for (std::span<const OpEntry> family : families) {
     for (const OpEntry& entry : family) {
       exports.Set(entry.name, Napi::Function::New(env, run_op, entry.name, const_cast<OpEntry*>(&entry)));
     }

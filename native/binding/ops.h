@@ -13,7 +13,9 @@ struct OpEntry {
 
 std::span<const OpEntry> convolution_ops();
 std::span<const OpEntry> elementwise_ops();
+std::span<const OpEntry> movement_ops();
 std::span<const OpEntry> pruning_ops();
 std::span<const OpEntry> reduction_ops();
+std::span<const OpEntry> training_ops();
 
 }  // namespace ftwt::binding

@@ -1,6 +1,7 @@
 /** Registers the backend `native`: every kernel of tfjs's cpu backend, ours in place of the slow ones. */
 import * as tf from '@tensorflow/tfjs';
 import type { KernelFunc } from '@tensorflow/tfjs';
+import { registerNativeGradients } from './gradients.js';
 import { nativeKernels } from './kernels/index.js';
 import type { KernelCall } from './kernels/types.js';
 import { NativeBackend } from './nativeBackend.js';
@@ -25,6 +26,7 @@ export function registerNativeBackend(): void {
     tf.registerKernel({ kernelName: kernel.kernelName, backendName, kernelFunc });
   }
   for (const host of hostKernels.values()) tf.registerKernel({ ...host, backendName });
+  registerNativeGradients();
   // Above cpu (1), so that importing the package is enough; below tfjs-node (3).
   tf.registerBackend(backendName, () => new NativeBackend(), 2);
 }

@@ -1,17 +1,25 @@
 /** The kernels that `native` runs as C++. Everything else is tfjs's own cpu kernel. */
+import { batchNormKernels } from './batchNorm.js';
 import { binaryKernels } from './binary.js';
 import { conv2dKernels } from './conv2d.js';
-import { reduceKernels } from './reduce.js';
 import { maskPredictorKernels } from './maskPredictor.js';
 import { maskKernels } from './masks.js';
+import { movementKernels } from './movement.js';
+import { poolKernels } from './pool.js';
+import { reduceKernels } from './reduce.js';
+import { sgdMomentum } from './sgdMomentum.js';
 import type { NativeKernel } from './types.js';
 import { unaryKernels } from './unary.js';
 
 export const nativeKernels: NativeKernel[] = [
+  ...batchNormKernels,
   ...binaryKernels,
   ...conv2dKernels,
-  ...reduceKernels,
   ...maskKernels,
   ...maskPredictorKernels,
+  ...movementKernels,
+  ...poolKernels,
+  ...reduceKernels,
+  sgdMomentum,
   ...unaryKernels,
 ];
