@@ -24,6 +24,12 @@ export interface Conv2dFields {
   dilationW: number;
 }
 
+/** Active channels are those with a mask above 0: inputMask [n, cIn], outputMask [n, cOut]. */
+export interface SparseConvFields extends Conv2dFields {
+  inputMask: Floats;
+  outputMask: Floats;
+}
+
 /** x [n, pixels, cIn], weights [cIn, cOut]. */
 export interface MaskPredictorFields {
   x: Floats;
@@ -81,6 +87,14 @@ export interface OpTable {
   ): void;
   conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
   conv2dBackpropFilter(fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats }): void;
+  /** y = conv2d(x * inputMask, filter) * outputMask. */
+  channelSparseConv2d(fields: SparseConvFields & { x: Floats; filter: Floats; y: Floats }): void;
+  channelSparseConv2dBackpropInput(
+    fields: SparseConvFields & { dy: Floats; filter: Floats; dx: Floats },
+  ): void;
+  channelSparseConv2dBackpropFilter(
+    fields: SparseConvFields & { x: Floats; dy: Floats; dFilter: Floats },
+  ): void;
   /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
   unary(fields: {
     op: number;

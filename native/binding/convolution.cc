@@ -1,4 +1,5 @@
 #include "binding/ops.h"
+#include "ops/channel_sparse_conv2d.h"
 #include "ops/conv2d.h"
 
 namespace ftwt::binding {
@@ -58,7 +59,32 @@ void conv2d_backprop_filter(const Fields& f) {
       {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
 }
 
+ChannelMasks channel_masks(const Fields& f, const Conv2dShape& s) {
+  return {f.floats("inputMask", s.n * s.c_in), f.floats("outputMask", s.n * s.c_out)};
+}
+
+void channel_sparse_conv2d(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::channel_sparse_conv2d({s, channel_masks(f, s), f.floats("x", input_size(s)), f.floats("filter", filter_size(s)),
+                              f.floats("y", output_size(s))});
+}
+
+void channel_sparse_conv2d_backprop_input(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::channel_sparse_conv2d_backprop_input({s, channel_masks(f, s), f.floats("dy", output_size(s)),
+                                             f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
+}
+
+void channel_sparse_conv2d_backprop_filter(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  cpu::channel_sparse_conv2d_backprop_filter({s, channel_masks(f, s), f.floats("x", input_size(s)),
+                                              f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
+}
+
 constexpr OpEntry kOps[] = {
+    {"channelSparseConv2d", channel_sparse_conv2d},
+    {"channelSparseConv2dBackpropInput", channel_sparse_conv2d_backprop_input},
+    {"channelSparseConv2dBackpropFilter", channel_sparse_conv2d_backprop_filter},
     {"conv2d", conv2d},
     {"conv2dBackpropInput", conv2d_backprop_input},
     {"conv2dBackpropFilter", conv2d_backprop_filter},

@@ -6,11 +6,12 @@ namespace ftwt::cpu {
 
 // Who uses the memory. Two users whose lifetimes overlap in one thread must not share a slot.
 enum class Scratch : int {
-  Panels,     // packed filters, packed once per call by the calling thread
-  Gemm,       // pointer lists and im2col rows of one range of a gemm
-  Partials,   // partial filter gradients, by the calling thread
-  Gather,     // compact copies of activations or filters
-  Transpose,  // a transposed operand
+  Panels,      // packed filters, packed once per call by the calling thread
+  Gemm,        // pointer lists and im2col rows of one range of a gemm
+  Partials,    // partial filter gradients, by the calling thread
+  FilterSums,  // one filter gradient per thread, by the calling thread
+  Gather,      // compact copies of activations or filters
+  Transpose,   // a transposed operand
   Count
 };
 

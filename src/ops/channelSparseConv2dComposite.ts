@@ -1,7 +1,7 @@
 /** The channel-sparse convolution and its two gradients, of stock ops: dense, with masked channels replaced by zero. */
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs';
-import type { ConvGeometry } from './convGeometry.js';
+import type { ConvGeometry } from '../backend/kernels/channelSparseConv2d.js';
 import { registerComposite } from './runOp.js';
 
 interface Masks {

@@ -1,5 +1,6 @@
 /** A convolution's options, checked and turned into the sizes that kernels work with. */
 import * as tf from '@tensorflow/tfjs';
+import type { ConvGeometry } from '../backend/kernels/channelSparseConv2d.js';
 import { check } from '../errors.js';
 import { checkInteger } from './checks.js';
 
@@ -10,27 +11,6 @@ export interface ConvOptions {
   pad?: 'same' | 'valid' | number | tf.backend_util.ExplicitPadding;
   /** Rows, columns. Default 1. */
   dilations?: number | [number, number];
-}
-
-/** Everything a convolution kernel needs to know about its shapes: x [n, h, w, cIn], y [n, outH, outW, cOut]. */
-export interface ConvGeometry {
-  n: number;
-  h: number;
-  w: number;
-  cIn: number;
-  cOut: number;
-  kh: number;
-  kw: number;
-  outH: number;
-  outW: number;
-  strideH: number;
-  strideW: number;
-  dilationH: number;
-  dilationW: number;
-  padTop: number;
-  padLeft: number;
-  padBottom: number;
-  padRight: number;
 }
 
 /**
@@ -50,7 +30,7 @@ export function convGeometry(
     filterShape,
     [strideH, strideW],
     [dilationH, dilationW],
-    pad,
+    typeof pad === 'number' ? evenPadding(pad) : pad,
   );
   const [n, h, w, cIn] = xShape;
   const [kh, kw, , cOut] = filterShape;
@@ -65,6 +45,16 @@ export function convGeometry(
     ...{ outH: info.outHeight, outW: info.outWidth },
     ...{ padTop: top, padLeft: left, padBottom: bottom, padRight: right },
   };
+}
+
+/** A padding of `pad` on all sides. tfjs takes a number too, but then assumes a square filter. */
+function evenPadding(pad: number): tf.backend_util.ExplicitPadding {
+  return [
+    [0, 0],
+    [pad, pad],
+    [pad, pad],
+    [0, 0],
+  ];
 }
 
 function pair(op: string, name: string, value: number | [number, number]): [number, number] {

@@ -109,4 +109,12 @@ void run_outer_gemm(const OuterGemm& gemm, const OuterResult& result) {
   });
 }
 
+void run_outer_gemm_serial(const OuterGemm& gemm, const OuterResult& result) {
+  const int64_t rows = gemm.window.taps * gemm.window.depth;
+  const PanelLayout layout = FTWT_KERNEL(outer_layout)(gemm.columns);
+  float* partial = thread_floats(Scratch::Partials, static_cast<std::size_t>(rows * layout.vectors * layout.lanes));
+  run_outer_range(gemm, 0, gemm.window.pixels(), 0, FTWT_KERNEL(outer_units)(gemm), partial);
+  FTWT_KERNEL(outer_sum)(gemm, partial, 1, 0, rows, result);
+}
+
 }  // namespace ftwt::cpu

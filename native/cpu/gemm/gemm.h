@@ -104,8 +104,9 @@ void run_gemm(const IndirectGemm& gemm);
 void run_gemm_range(const IndirectGemm& gemm, int64_t pixel_begin, int64_t pixel_end, int64_t panel_begin,
                     int64_t panel_end);
 
-// The whole transposed product on the pool.
+// The whole transposed product on the pool, or in this thread alone (inside a parallel region).
 void run_outer_gemm(const OuterGemm& gemm, const OuterResult& result);
+void run_outer_gemm_serial(const OuterGemm& gemm, const OuterResult& result);
 
 }  // namespace ftwt::cpu
 

@@ -1,6 +1,7 @@
 /** The kernels that `native` runs as C++. Everything else is tfjs's own cpu kernel. */
 import { batchNormKernels } from './batchNorm.js';
 import { binaryKernels } from './binary.js';
+import { channelSparseConv2dKernels } from './channelSparseConv2d.js';
 import { conv2dKernels } from './conv2d.js';
 import { maskPredictorKernels } from './maskPredictor.js';
 import { maskKernels } from './masks.js';
@@ -14,6 +15,7 @@ import { unaryKernels } from './unary.js';
 export const nativeKernels: NativeKernel[] = [
   ...batchNormKernels,
   ...binaryKernels,
+  ...channelSparseConv2dKernels,
   ...conv2dKernels,
   ...maskKernels,
   ...maskPredictorKernels,

@@ -1,0 +1,40 @@
+// Which channels of each sample are active, and the runs of samples that agree about it.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/channel_sparse_conv2d.h"
+
+namespace ftwt::cpu {
+
+// Consecutive samples with the same active channels.
+struct SampleRun {
+  int64_t first, count;
+  std::span<const int32_t> in, out;  // active channels, ascending
+};
+
+class ActiveChannels {
+ public:
+  ActiveChannels(const ChannelMasks& masks, int64_t n, int64_t c_in, int64_t c_out);
+
+  // Runs of at most `longest` samples.
+  std::vector<SampleRun> runs(int64_t longest) const;
+
+ private:
+  // [n, c] in one block; sample i has counts[i] of its c places in use.
+  struct Lists {
+    std::vector<int32_t> channels;
+    std::vector<int64_t> counts;
+    int64_t c;
+    Lists(const float* mask, int64_t n, int64_t channel_count);
+    std::span<const int32_t> of(int64_t sample) const {
+      return {channels.data() + sample * c, static_cast<std::size_t>(counts[sample])};
+    }
+  };
+
+  int64_t n_;
+  Lists in_, out_;
+};
+
+}  // namespace ftwt::cpu
