@@ -9,6 +9,9 @@ test('Cast agrees with cpu', () => {
   agrees('int32 to float32', () => tf.cast(tf.tensor1d([1, -7], 'int32'), 'float32'));
   agrees('bool to float32', () => tf.cast(tf.tensor1d([1, 0], 'bool'), 'float32'));
   agrees('int32 to bool', () => tf.cast(tf.tensor1d([3, 0], 'int32'), 'bool'));
+  agrees('smoothed labels, which tfjs calls int32', () =>
+    tf.cast(tf.oneHot(tf.tensor1d([1, 0], 'int32'), 3, 0.9, 0.05), 'float32'),
+  );
   agrees('float32 to complex64', () => tf.real(tf.cast(tf.tensor1d([1, 2]), 'complex64')));
 });
 

@@ -33,8 +33,10 @@ const cast: NativeKernel = {
   run({ inputs: { x }, attrs, backend }) {
     const { dtype } = attrs as { dtype: string };
     if (dtype === 'float32' && (x.dtype === 'int32' || x.dtype === 'bool')) {
+      const stored = backend.data.get(x.dataId).values as tf.TypedArray;
+      if (stored instanceof Float32Array) return undefined; // OneHot stores fractions under the name int32
       const { info, values } = backend.output(x.shape);
-      values.set(x.dtype === 'int32' ? backend.ints(x) : backend.bytes(x));
+      values.set(stored);
       return info;
     }
     if (x.dtype !== 'float32') return undefined;
