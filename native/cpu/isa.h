@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(FTWT_ISA_avx512)
+#include <immintrin.h>
+#endif
+
 #ifndef FTWT_ISA
 #error "compile this file through FTWT_ISA_SOURCES in CMakeLists.txt"
 #endif
@@ -37,7 +41,12 @@ FTWT_INLINE Vec select(IVec mask, Vec a, Vec b) { return mask ? a : b; }
 FTWT_INLINE Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
 FTWT_INLINE Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
 
-// The first `count` (< kLanes) lanes; the rest are zero.
+// The first `count` (0 to kLanes) lanes; the rest are zero, and no memory of theirs is touched.
+#if defined(FTWT_ISA_avx512)
+FTWT_INLINE __mmask16 first_lanes(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+FTWT_INLINE Vec load_partial(const float* p, int64_t count) { return _mm512_maskz_loadu_ps(first_lanes(count), p); }
+FTWT_INLINE void store_partial(float* p, Vec v, int64_t count) { _mm512_mask_storeu_ps(p, first_lanes(count), v); }
+#else
 FTWT_INLINE Vec load_partial(const float* p, int64_t count) {
   Vec v = {};
   memcpy(&v, p, static_cast<size_t>(count) * sizeof(float));
@@ -45,6 +54,17 @@ FTWT_INLINE Vec load_partial(const float* p, int64_t count) {
 }
 FTWT_INLINE void store_partial(float* p, Vec v, int64_t count) {
   memcpy(p, &v, static_cast<size_t>(count) * sizeof(float));
+}
+#endif
+
+// All lanes, or the first `count` where there are fewer left.
+FTWT_INLINE Vec load_some(const float* p, int64_t count) { return count >= kLanes ? load(p) : load_partial(p, count); }
+FTWT_INLINE void store_some(float* p, Vec v, int64_t count) {
+  if (count >= kLanes) {
+    store(p, v);
+  } else {
+    store_partial(p, v, count);
+  }
 }
 
 FTWT_INLINE float horizontal_sum(Vec v) {

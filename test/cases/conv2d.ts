@@ -59,5 +59,12 @@ export const conv2dCases: Conv2dCase[] = [
   { name: 'filter larger than the image', x: [2, 2, 3, 5], filter: [5, 5, 5, 3] },
   { name: 'more pixels than one block', x: [1, 15, 14, 2], filter: [3, 3, 2, 3] },
   { name: 'more pixels than one block, deep', x: [1, 15, 14, 8], filter: [3, 3, 8, 3] },
+  {
+    name: 'stride 4 over wide rows: the block reaches far',
+    x: [1, 9, 400, 9],
+    filter: [2, 2, 9, 2],
+    strides: 4,
+  },
+  { name: 'a sum in several parts', x: [1, 3, 2, 600], filter: [3, 3, 600, 50] },
   { name: 'empty batch', x: [0, 5, 5, 3], filter: [3, 3, 3, 4] },
 ];

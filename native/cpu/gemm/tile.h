@@ -17,7 +17,7 @@ constexpr int kMaxVectors = 4;
 constexpr int kTileRows[kMaxVectors + 1] = {0, 12, 12, 8, 6};
 #elif defined(FTWT_ISA_avx2)
 constexpr int kMaxVectors = 2;
-constexpr int kTileRows[kMaxVectors + 1] = {0, 12, 6};
+constexpr int kTileRows[kMaxVectors + 1] = {0, 10, 6};
 #else
 constexpr int kMaxVectors = 2;
 constexpr int kTileRows[kMaxVectors + 1] = {0, 8, 4};
@@ -26,8 +26,11 @@ constexpr int kTileRows[kMaxVectors + 1] = {0, 8, 4};
 struct Tile {
   const float* const* rows;  // [taps, row_stride]: the first MR of each tap are read
   int64_t row_stride;
-  int64_t taps, depth;
+  int64_t first_k;        // of each row
+  int64_t taps, depth;    // of this part of the sum
   const float* panel;     // [taps * depth, NV vectors]
+  bool first_part;        // starts from the bias, else from the output
+  bool last_part;         // applies the activation
   float* const* outputs;  // [MR], the first `valid` are written
   int64_t valid;
   int64_t first_column;
@@ -37,23 +40,49 @@ struct Tile {
 };
 
 template <int MR, int NV>
-__attribute__((noinline)) void run_tile(const Tile& tile) {
-  Vec acc[MR][NV];
+FTWT_INLINE void start(const Tile& tile, Vec (&acc)[MR][NV]) {
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
-    const int64_t left = tile.columns - v * kLanes;
-    const Vec start = !tile.bias       ? Vec{}
-                      : left >= kLanes ? load(tile.bias + v * kLanes)
-                                       : load_partial(tile.bias + v * kLanes, left);
+    const int64_t offset = v * kLanes;
+    const Vec bias =
+        tile.bias != nullptr && tile.first_part ? load_some(tile.bias + offset, tile.columns - offset) : Vec{};
 #pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m) acc[m][v] = start;
+    for (int m = 0; m < MR; ++m) acc[m][v] = bias;
   }
+  if (tile.first_part) return;
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+    if (m >= tile.valid) break;
+    const float* out = tile.outputs[m] + tile.first_column;
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] = load_some(out + v * kLanes, tile.columns - v * kLanes);
+  }
+}
+
+template <int MR, int NV>
+FTWT_INLINE void finish(const Tile& tile, Vec (&acc)[MR][NV]) {
+  const Activation activation = tile.last_part ? tile.activation : Activation::Linear;
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+    if (m >= tile.valid) break;
+    float* out = tile.outputs[m] + tile.first_column;
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      store_some(out + v * kLanes, activate(acc[m][v], activation), tile.columns - v * kLanes);
+    }
+  }
+}
+
+template <int MR, int NV>
+__attribute__((noinline)) void run_tile(const Tile& tile) {
+  Vec acc[MR][NV];
+  start<MR, NV>(tile, acc);
   const float* panel = tile.panel;
   for (int64_t t = 0; t < tile.taps; ++t) {
     const float* const* rows = tile.rows + t * tile.row_stride;
     const float* row[MR];
 #pragma GCC unroll 16
-    for (int m = 0; m < MR; ++m) row[m] = rows[m];
+    for (int m = 0; m < MR; ++m) row[m] = rows[m] + tile.first_k;
     for (int64_t k = 0; k < tile.depth; ++k) {
       Vec b[NV];
 #pragma GCC unroll 4
@@ -67,21 +96,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
       }
     }
   }
-#pragma GCC unroll 16
-  for (int m = 0; m < MR; ++m) {
-    if (m >= tile.valid) break;
-    float* out = tile.outputs[m] + tile.first_column;
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      const int64_t left = tile.columns - v * kLanes;
-      const Vec y = activate(acc[m][v], tile.activation);
-      if (left >= kLanes) {
-        store(out + v * kLanes, y);
-      } else {
-        store_partial(out + v * kLanes, y, left);
-      }
-    }
-  }
+  finish<MR, NV>(tile, acc);
 }
 
 }  // namespace
