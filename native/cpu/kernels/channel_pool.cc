@@ -7,16 +7,6 @@ namespace {
 
 using cpu::ChannelPool;
 
-FTWT_INLINE Vec load_some(const float* p, int64_t count) { return count >= kLanes ? load(p) : load_partial(p, count); }
-
-FTWT_INLINE void store_some(float* p, Vec v, int64_t count) {
-  if (count >= kLanes) {
-    store(p, v);
-  } else {
-    store_partial(p, v, count);
-  }
-}
-
 // Keeps a NaN once it is there: every comparison with it is false.
 FTWT_INLINE Vec max_or_nan(Vec best, Vec v) { return (v > best) | (v != v) ? v : best; }
 
