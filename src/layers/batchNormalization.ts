@@ -5,8 +5,11 @@
  * the package makes models that are loaded later train through the fused op as well.
  */
 import * as tf from '@tensorflow/tfjs';
-import { batchNormTraining, type FusedActivation } from './batchNormTraining.js';
+import { batchNormTraining, type BatchNormTrainingOptions } from '../ops/index.js';
 import { registerLayer } from './register.js';
+
+/** What the fused op can apply. */
+export type FusedActivation = NonNullable<BatchNormTrainingOptions['activation']>;
 
 /** The arguments of `tf.layers.batchNormalization`. */
 export type BatchNormalizationConfig = NonNullable<
