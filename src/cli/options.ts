@@ -21,19 +21,33 @@ export function addDeviceOptions(command: Command): Command {
     );
 }
 
+/** Networks that `ftwt train` builds. */
+export const modelNames = ['vgg16', 'resnet20', 'resnet56', 'mobilenet', 'vgg-small'] as const;
+export type ModelName = (typeof modelNames)[number];
+
 export interface DataOptions {
   data: string;
   limit?: number;
 }
 
-export function addDataOptions(command: Command, fallback?: string): Command {
-  const data = new Option(
-    '--data <set>',
-    'fashion-mnist, cifar10:DIR, cifar100:DIR, folder:DIR or synthetic',
-  );
+export function addDataOptions(command: Command, { mandatory }: { mandatory: boolean }): Command {
+  const forms = 'fashion-mnist, cifar10:DIR, cifar100:DIR, folder:DIR or synthetic';
   return command
-    .addOption(fallback === undefined ? data.makeOptionMandatory() : data.default(fallback))
-    .option('--limit <count>', 'use only the first so many images', positiveInteger);
+    .addOption(new Option('--data <set>', forms).makeOptionMandatory(mandatory))
+    .option('--limit <count>', 'use so many training and test images at most', positiveInteger);
+}
+
+/** How much to prune: see `goalOf`. */
+export function addTargetOptions(command: Command): Command {
+  return command
+    .option('--mass <share>', 'share of the saliency to keep', share)
+    .option('--keep-ratio <share>', 'instead: the same share of channels for every image', share)
+    .option('--reduction <share>', 'instead: find the mass for this FLOPs reduction', properShare)
+    .addOption(
+      new Option('--metric <name>', 'how --reduction is counted')
+        .choices(['skippable', 'published'])
+        .default('skippable'),
+    );
 }
 
 export function positiveInteger(text: string): number {
@@ -85,6 +99,25 @@ export function properShare(text: string): number {
     throw new InvalidArgumentError('Expected a number above 0 and below 1.');
   }
   return value;
+}
+
+/** For momentum and the like. */
+export function upToOne(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  }
+  return value;
+}
+
+/** For milestones: `81,122,151`. */
+export function ascendingNumbers(text: string): number[] {
+  const values = text.split(',').map(Number);
+  const ascending = values.every((value, i) => value >= 0 && (i === 0 || value > values[i - 1]));
+  if (text.trim() === '' || !ascending) {
+    throw new InvalidArgumentError('Expected ascending numbers with commas, such as 81,122,151.');
+  }
+  return values;
 }
 
 /** A run's name becomes a folder's. */

@@ -1,6 +1,8 @@
-/** The `ftwt` command line: names, options and help. What a command does is loaded when it runs. */
+/** The `ftwt` command line. What a command does is loaded when it runs, so that help and usage errors are quick. */
 import { Command } from 'commander';
-import { addDeviceOptions } from './options.js';
+import { addDemo } from './definitions/demo.js';
+import { addInspection } from './definitions/inspection.js';
+import { addTrain } from './definitions/train.js';
 import { packageVersion } from './package.js';
 
 export function createProgram(): Command {
@@ -10,26 +12,18 @@ export function createProgram(): Command {
     )
     .version(packageVersion(), '-V, --version')
     .showHelpAfterError('(--help shows the usage)')
-    .addHelpText('after', '\nEach command has its own --help with examples.')
-    .exitOverride();
-  addInfo(program);
-  return program;
-}
-
-function addInfo(program: Command): void {
-  const command = program
-    .command('info')
-    .description('show what the package runs on; with a model: its layers, MACs and parameters')
-    .argument('[model]', 'folder of a saved model')
-    .option('--json', 'print JSON', false)
     .addHelpText(
       'after',
       `
-Examples:
-  $ ftwt info
-  $ ftwt info runs/demo/dynamic
-  $ ftwt info runs/demo/dense --json`,
+Each command has its own --help with examples. Settings from the environment:
+  FTWT_THREADS   threads of the native kernels (default: all cores)
+  FTWT_CACHE     where data sets are kept
+  FTWT_OFFLINE   1: fetch nothing
+  FTWT_DEBUG     1: show where an error comes from`,
     )
-    .action(async (model, options) => (await import('./commands/info.js')).info(model, options));
-  addDeviceOptions(command);
+    .exitOverride();
+  addDemo(program);
+  addTrain(program);
+  addInspection(program);
+  return program;
 }

@@ -19,16 +19,10 @@ const legendLook = {
   textStyle: { color: roles.ink, fontSize: 12 },
 } as const;
 
-/** One accuracy for each FLOPs reduction: the dense network, the dynamic one, and how it got there. */
+/** One accuracy for each FLOPs reduction: the dense network, and the dynamic one by both counts. */
 export function tradeOffPlot({ dense, dynamic, estimated }: RunReport): string {
-  const accuracies = [dense.accuracy, dynamic.accuracy];
   const reduction = dynamic.macsReduction;
-  const path = dynamic.history.flatMap(({ testAccuracy, macsReduction }) =>
-    testAccuracy === undefined || macsReduction === undefined
-      ? []
-      : [[macsReduction.skippable, testAccuracy]],
-  );
-  accuracies.push(...path.map(([, accuracy]) => accuracy));
+  const accuracies = [dense.accuracy, dynamic.accuracy];
   const lowest = Math.min(...accuracies) - 0.01;
   const highest = Math.max(...accuracies) + 0.01;
   const point = (
@@ -88,14 +82,8 @@ export function tradeOffPlot({ dense, dynamic, estimated }: RunReport): string {
       },
       series: [
         {
-          type: 'line',
-          name: 'by epoch',
-          data: path,
-          symbolSize: 4,
-          silent: true,
-          color: roles.dynamic,
-          lineStyle: { width: 1, opacity: 0.5 },
-          itemStyle: { opacity: 0.5 },
+          type: 'scatter',
+          data: [],
           markLine: {
             symbol: 'none',
             silent: true,

@@ -41,7 +41,6 @@ function lineSeries({ name, color, dashed = false, points }: Line): Series {
 interface CurveAxis {
   name: string;
   format: (value: number) => string;
-  log?: boolean;
 }
 
 function curves(id: string, label: string, lines: Line[], axis: CurveAxis): string {
@@ -71,7 +70,7 @@ function curves(id: string, label: string, lines: Line[], axis: CurveAxis): stri
       },
       yAxis: {
         ...axisLook,
-        type: axis.log === true ? 'log' : 'value',
+        type: 'value',
         scale: true,
         name: axis.name,
         nameLocation: 'end',
@@ -109,10 +108,7 @@ export function accuracyPlot(report: RunReport): string {
     (epoch) => epoch.trainAccuracy,
     (epoch) => epoch.testAccuracy,
   );
-  return curves('accuracy', 'Accuracy by epoch', lines, {
-    name: 'accuracy',
-    format: (value) => percent(value, Number.isInteger(round(100 * value)) ? 0 : 1),
-  });
+  return curves('accuracy', 'Accuracy by epoch', lines, shareAxis('accuracy'));
 }
 
 export function lossPlot(report: RunReport): string {
@@ -127,13 +123,28 @@ export function lossPlot(report: RunReport): string {
   });
 }
 
-export function maskLossPlot(report: RunReport): string {
-  const points = pointsOf(report.dynamic.history, 0, (epoch) => epoch.maskLoss);
-  const lines = [{ name: 'mask loss', color: roles.dynamic, points }];
-  return curves('maskLoss', 'Mask loss by epoch of dynamic training', lines, {
-    name: 'mask loss',
-    format: (value) => String(round(value)),
-  });
+/** How the predicted masks develop in dynamic training. */
+export function maskPlot({ dynamic: { history } }: RunReport): string {
+  const lines: Line[] = [
+    {
+      name: 'agreement with the target mask',
+      color: roles.estimated,
+      points: pointsOf(history, 0, (epoch) => epoch.maskAccuracy),
+    },
+    {
+      name: 'active channels',
+      color: roles.dynamic,
+      points: pointsOf(history, 0, (epoch) => epoch.keepRatio),
+    },
+  ];
+  return curves('masks', 'Predicted masks by epoch of dynamic training', lines, shareAxis('share of channels'));
+}
+
+function shareAxis(name: string): CurveAxis {
+  return {
+    name,
+    format: (value) => percent(value, Number.isInteger(round(100 * value)) ? 0 : 1),
+  };
 }
 
 /** Without the dust of binary fractions. */

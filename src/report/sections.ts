@@ -1,6 +1,6 @@
 /** The parts of the report page, each a piece of HTML. */
 import { keepRatioPlot, reductionPlot, tradeOffPlot } from './comparisons.js';
-import { accuracyPlot, lossPlot, maskLossPlot } from './curves.js';
+import { accuracyPlot, lossPlot, maskPlot } from './curves.js';
 import { duration, escapeHtml, grouped, percent, points, short } from './format.js';
 import type { RunReport, SampleReport } from './types.js';
 
@@ -40,15 +40,15 @@ ${card('Predicted reduction', percent(predicted.skippable, 1), `skippable, befor
 }
 
 export function training(report: RunReport): string {
-  const masked = report.dynamic.history.some(({ maskLoss }) => maskLoss !== undefined);
+  const masked = report.dynamic.history.some(({ keepRatio }) => keepRatio !== undefined);
   const first = report.dense.history.length;
   return `<section><h2>Training</h2>
 <p class="quiet">The dense network trains for ${first} epochs; the dynamic one starts from its weights and goes on for ${report.dynamic.history.length}.</p>
 <div class="plots">
 ${figure('Accuracy', accuracyPlot(report))}
-${figure('Loss', lossPlot(report), 'Training values come from augmented images, and for label smoothing from smoothed labels.')}
-${figure('Accuracy against FLOPs', tradeOffPlot(report), 'Both ways of counting for the same dynamic network; the thin line is its test accuracy epoch by epoch.')}
-${masked ? figure('Mask loss', maskLossPlot(report), 'How far the predicted masks are from the channels that mattered. Predictors are frozen in the second part of the training.') : ''}
+${figure('Loss', lossPlot(report), 'Training values: means over an epoch, of augmented images.')}
+${figure('Accuracy against FLOPs', tradeOffPlot(report), 'The same dynamic network by both ways of counting; predicted: skippable, before dynamic training.')}
+${masked ? figure('Masks', maskPlot(report), 'Over the training images, mean of the layers. Predictors are frozen in the second part of the training.') : ''}
 </div></section>`;
 }
 

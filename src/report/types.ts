@@ -12,7 +12,7 @@ export interface EpochReport {
   /** From 1, within its own training. */
   epoch: number;
   learningRate: number;
-  /** Mean cross entropy over the epoch. */
+  /** Mean cross entropy over the epoch's training images, with label smoothing if the run has any. */
   taskLoss: number;
   /** Mean mask loss over the epoch, before its weight; dynamic training only. */
   maskLoss?: number;
@@ -20,8 +20,10 @@ export interface EpochReport {
   trainAccuracy?: number;
   testLoss?: number;
   testAccuracy?: number;
-  /** Measured on the test images after the epoch; dynamic training only. */
-  macsReduction?: MacsReduction;
+  /** Mean over layers, from 0 to 1: share of active channels in the predicted masks; dynamic training only. */
+  keepRatio?: number;
+  /** Mean over layers, from 0 to 1: share of channels whose predicted mask is the target mask; dynamic training only. */
+  maskAccuracy?: number;
   seconds: number;
 }
 

@@ -75,7 +75,7 @@ test('short, empty and degenerate runs have a page too', async () => {
     (report) => (report.dynamic.history = report.dynamic.history.slice(0, 1)),
     (report) => {
       report.dynamic.history[0].taskLoss = NaN;
-      report.dynamic.history[0].maskLoss = Infinity;
+      report.dynamic.history[0].keepRatio = Infinity;
       delete report.dynamic.history[0].testAccuracy;
     },
     (report) => {

@@ -10,7 +10,7 @@ import { setUpDevice } from '../setUp.js';
 import { pairs, table } from '../table.js';
 
 export interface InfoOptions extends DeviceOptions {
-  json: boolean;
+  json?: boolean;
 }
 
 export async function info(folder: string | undefined, options: InfoOptions): Promise<void> {

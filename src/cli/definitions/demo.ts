@@ -1,0 +1,55 @@
+import { Option, type Command } from 'commander';
+import {
+  addDataOptions,
+  addDeviceOptions,
+  folderName,
+  positiveInteger,
+  positiveNumber,
+  properShare,
+  share,
+  wholeNumber,
+} from '../options.js';
+
+export function addDemo(program: Command): void {
+  const command = program
+    .command('demo')
+    .description(
+      'train a dense network on Fashion-MNIST, make a dynamic one from it, and compare both in a report',
+    )
+    .option('--name <name>', 'name of the run', folderName, 'demo')
+    .option('--out <folder>', 'folder of all runs', 'runs');
+  addDataOptions(command, { mandatory: false });
+  command
+    .option('--epochs <count>', 'epochs of the dense network', positiveInteger)
+    .option('--dynamic-epochs <count>', 'epochs of the dynamic network', positiveInteger)
+    .option('--mass <share>', 'share of the saliency to keep, instead of --reduction', share)
+    .option('--reduction <share>', 'skippable FLOPs reduction to choose the mass for', properShare)
+    .addOption(
+      new Option('--mode <mode>', 'whether the mask loss stops at the predictors').choices([
+        'decoupled',
+        'joint',
+      ]),
+    )
+    .option('--batch-size <count>', 'images in a training step', positiveInteger)
+    .option('--lr <rate>', 'highest learning rate of the dense network', positiveNumber)
+    .option('--dynamic-lr <rate>', 'highest learning rate of the dynamic network', positiveNumber)
+    .option('--predictor-lr <rate>', 'learning rate of the mask predictors', positiveNumber)
+    .option('--seed <number>', 'of weights, order and augmentation', wholeNumber)
+    .option('--resume', 'go on with a stopped run; its settings come from its folder')
+    .option('--force', 'start over where an unfinished run is in the way')
+    .option('--quiet', 'no progress');
+  addDeviceOptions(command)
+    .addHelpText(
+      'after',
+      `
+Leaves report.html, report.json and both models (dense/, dynamic/) in <out>/<name>. A finished run of that
+name is replaced. What is not given comes from the recipe for Fashion-MNIST.
+
+Examples:
+  $ ftwt demo
+  $ ftwt demo --name sixty --reduction 0.6
+  $ ftwt demo --name sixty --resume
+  $ ftwt demo --name quick --data synthetic --limit 256 --epochs 1 --dynamic-epochs 1`,
+    )
+    .action(async (options) => (await import('../commands/demo.js')).demo(options));
+}

@@ -1,0 +1,144 @@
+/** The demo's work, phase by phase. Each can be resumed: what is done already is read back from checkpoints. */
+import type * as tf from '@tensorflow/tfjs';
+import type { Dataset } from '../../data/index.js';
+import { vggSmall } from '../../models/index.js';
+import { makeDynamic, type MacsEstimate } from '../../pruning/index.js';
+import {
+  consoleReporter,
+  fit,
+  oneCycleSchedule,
+  saveModel,
+  type FitOptions,
+  type History,
+  type Reporter,
+} from '../../train/index.js';
+import { calibrate } from '../calibration.js';
+import { demoRecipe } from '../demoRecipe.js';
+import { inspect, type Inspection } from '../inspect.js';
+import type { Clock } from './clock.js';
+import type { RunFolder } from './runFolder.js';
+import type { DemoSettings } from './settings.js';
+
+export interface DemoRun {
+  settings: DemoSettings;
+  folder: RunFolder;
+  dataset: Dataset;
+  clock: Clock;
+  signal: AbortSignal;
+  quiet?: boolean;
+}
+
+export interface Trained {
+  model: tf.LayersModel;
+  history: History;
+}
+
+/** All that the report is made of. */
+export interface DemoResults {
+  dense: Trained & { test: Inspection };
+  estimate: MacsEstimate;
+  dynamic: Trained & { test: Inspection };
+}
+
+/** @throws the signal's reason when stopped; what is done lies in the run's folder */
+export async function runPhases(run: DemoRun): Promise<DemoResults> {
+  const dense = await trainDense(run);
+  const estimate = estimateReduction(run, dense.model);
+  const dynamic = await trainDynamic(run, dense.model, estimate.mass!);
+  run.clock.begin('evaluation');
+  say(run, `Evaluating both on ${run.dataset.test.count} test images`);
+  const { signal } = run;
+  return {
+    dense: { ...dense, test: await inspect(dense.model, run.dataset.test, { signal }) },
+    estimate,
+    dynamic: { ...dynamic, test: await inspect(dynamic.model, run.dataset.test, { signal }) },
+  };
+}
+
+async function trainDense(run: DemoRun): Promise<Trained> {
+  const { settings, dataset } = run;
+  run.clock.begin('dense training');
+  say(run, `Training a dense network on ${dataset.train.count} images of ${dataset.name}`);
+  const model = vggSmall({
+    ...demoRecipe.network,
+    widths: [...demoRecipe.network.widths],
+    inputShape: dataset.train.shape,
+    classes: dataset.classes.length,
+    seed: settings.seed,
+  });
+  return train(run, 'dense', model, {
+    epochs: settings.epochs,
+    learningRate: oneCycleSchedule(settings.learningRate, { epochs: settings.epochs }),
+  });
+}
+
+function estimateReduction(run: DemoRun, dense: tf.LayersModel): MacsEstimate {
+  const { folder, settings, dataset } = run;
+  run.clock.begin('estimate');
+  const mass = folder.state!.mass ?? settings.mass;
+  const goal = mass === null ? { reduction: settings.reduction! } : { mass };
+  const estimate = calibrate(dense, dataset.train, demoRecipe.calibrationImages, goal);
+  // A resumed run must not choose again: its masks would be trained for another target.
+  folder.save({ ...folder.state!, mass: estimate.mass });
+  const { published, skippable } = estimate.macsReduction;
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  say(
+    run,
+    `Mass ${estimate.mass}: estimated FLOPs reduction ${percent(skippable)} skippable, ${percent(published)} published`,
+  );
+  return estimate;
+}
+
+async function trainDynamic(run: DemoRun, dense: tf.LayersModel, mass: number): Promise<Trained> {
+  const { settings } = run;
+  run.clock.begin('dynamic training');
+  say(run, 'Training the dynamic network from it');
+  const model = makeDynamic(dense, { mass, mode: settings.mode });
+  return train(run, 'dynamic', model, {
+    epochs: settings.dynamicEpochs,
+    learningRate: oneCycleSchedule(settings.dynamicLearningRate, {
+      epochs: settings.dynamicEpochs,
+    }),
+    predictorLearningRate: settings.predictorLearningRate,
+    cooldown: demoRecipe.dynamic.cooldown,
+  });
+}
+
+async function train(
+  run: DemoRun,
+  phase: 'dense' | 'dynamic',
+  model: tf.LayersModel,
+  options: FitOptions,
+): Promise<Trained> {
+  const { settings, folder, dataset, signal } = run;
+  const { momentum, nesterov, weightDecay, labelSmoothing, augment } = demoRecipe;
+  const history = await fit(model, dataset, {
+    ...options,
+    batchSize: Math.min(settings.batchSize, dataset.train.count),
+    momentum,
+    nesterov,
+    weightDecay,
+    labelSmoothing,
+    augment,
+    seed: settings.seed,
+    checkpoints: { directory: folder.checkpoints(phase) },
+    resume: true,
+    signal,
+    reporter: reporterOf(run),
+  });
+  if (history.interrupted) signal.throwIfAborted();
+  await saveModel(model, folder.model(phase));
+  return { model, history };
+}
+
+/** Progress on the terminal, and the time spent noted with every checkpoint. */
+function reporterOf({ quiet, folder, clock }: DemoRun): Reporter {
+  return {
+    ...(quiet ? {} : consoleReporter()),
+    onCheckpoint: () => folder.save({ ...folder.state!, seconds: clock.seconds() }),
+  };
+}
+
+function say({ quiet }: DemoRun, line: string): void {
+  if (!quiet) console.error(line);
+}
