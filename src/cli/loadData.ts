@@ -4,7 +4,7 @@ import { loadDataset, type DataProgress, type Dataset, type Split } from '../dat
 import type { DataOptions } from './options.js';
 
 /** @param quiet no progress */
-export async function loadData({ data, limit }: DataOptions, quiet: boolean): Promise<Dataset> {
+export async function loadData({ data, limit }: DataOptions, quiet = false): Promise<Dataset> {
   const dataset = await loadDataset(data, quiet ? {} : { onProgress: progressPrinter() });
   if (limit === undefined) return dataset;
   return {

@@ -137,7 +137,12 @@ export function maskPlot({ dynamic: { history } }: RunReport): string {
       points: pointsOf(history, 0, (epoch) => epoch.keepRatio),
     },
   ];
-  return curves('masks', 'Predicted masks by epoch of dynamic training', lines, shareAxis('share of channels'));
+  return curves(
+    'masks',
+    'Predicted masks by epoch of dynamic training',
+    lines,
+    shareAxis('share of channels'),
+  );
 }
 
 function shareAxis(name: string): CurveAxis {

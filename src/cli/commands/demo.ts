@@ -34,7 +34,14 @@ export async function demo(options: DemoOptions): Promise<void> {
   const dataset = await loadData(data, options.quiet);
   await interruptible(
     async (signal) => {
-      const run: DemoRun = { settings, folder, dataset, clock, signal, quiet: options.quiet };
+      const run: DemoRun = {
+        settings,
+        folder,
+        dataset,
+        clock,
+        signal,
+        quiet: options.quiet ?? false,
+      };
       const results = await runPhases(run);
       await writeReport(folder.path, await buildReport(options.name, run, results));
       await folder.finish();
@@ -48,7 +55,7 @@ export async function demo(options: DemoOptions): Promise<void> {
 }
 
 /** Removes a finished run of the same name; an unfinished one only by force. */
-async function startOver(folder: RunFolder, force: boolean): Promise<void> {
+async function startOver(folder: RunFolder, force = false): Promise<void> {
   if (folder.state === undefined) return;
   if (!folder.finished && !force) {
     throw new FtwtError(

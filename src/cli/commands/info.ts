@@ -19,7 +19,7 @@ export async function info(folder: string | undefined, options: InfoOptions): Pr
   else await modelInfo(folder, options.json);
 }
 
-async function machineInfo(json: boolean): Promise<void> {
+async function machineInfo(json = false): Promise<void> {
   const { instructionSets, cuda } = deviceInfo();
   const machine = describeMachine();
   const version = packageVersion();
@@ -43,7 +43,7 @@ async function machineInfo(json: boolean): Promise<void> {
   );
 }
 
-async function modelInfo(folder: string, json: boolean): Promise<void> {
+async function modelInfo(folder: string, json = false): Promise<void> {
   const model = await loadModel(folder);
   const macs = countMacs(model);
   const inputShape = model.inputs[0].shape.slice(1);
