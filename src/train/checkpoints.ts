@@ -64,8 +64,21 @@ export class CheckpointFolder<State> {
   /**
    * Writes a checkpoint under a new number, then removes those beyond `keep`.
    * @returns its folder
+   * @throws FtwtError INVALID_ARGUMENT if it cannot be written (disk full, folder gone); older ones are untouched
    */
-  async save({ state, tensors }: Checkpoint<State>): Promise<string> {
+  async save(checkpoint: Checkpoint<State>): Promise<string> {
+    try {
+      return await this.write(checkpoint);
+    } catch (cause) {
+      throw new FtwtError(
+        'INVALID_ARGUMENT',
+        `checkpoints.directory: writing a checkpoint into ${this.path} failed: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+
+  private async write({ state, tensors }: Checkpoint<State>): Promise<string> {
     const target = this.folderOf(((await this.numbers())[0] ?? 0) + 1);
     const temporary = temporaryName(target);
     await mkdir(temporary);

@@ -33,6 +33,8 @@ const stepsPerRead = 10;
  * layers, see `makeDynamic`) also on how well its predictors match the target masks. Batch norm's moving statistics
  * and the image normalisation (in the model's metadata) are part of the result.
  *
+ * Without a reporter it is silent. Long runs take a `signal` (for instance aborted on Ctrl-C) and `checkpoints`.
+ *
  * The same seed, starting weights and number of threads give the same weights bit for bit, also if the run was
  * interrupted, or killed, and resumed from its checkpoints. (Layers with a generator of their own, such as dropout
  * without a seed, are outside of that.)
@@ -190,8 +192,13 @@ class TrainingRun {
   private runStep({ x, labels, shape }: Batch, epoch: number): void {
     const { learningRate, stepsPerEpoch, epochs, cooldown } = this.settings;
     const { predictorLearningRate, maskWeight } = this.settings;
+    const rate = learningRate(this.done, stepsPerEpoch);
+    check(
+      Number.isFinite(rate) && rate >= 0,
+      () => `fit: learning rates must be finite and >= 0, got ${rate} for step ${this.done}`,
+    );
     const stepSettings: StepSettings = {
-      learningRate: learningRate(this.done, stepsPerEpoch),
+      learningRate: rate,
       predictors:
         epoch < cooldown * epochs ? { learningRate: predictorLearningRate, maskWeight } : undefined,
     };
@@ -200,7 +207,7 @@ class TrainingRun {
     );
     this.pending.push({
       step: this.done,
-      learningRate: stepSettings.learningRate,
+      learningRate: rate,
       images: shape[0],
       metrics,
     });

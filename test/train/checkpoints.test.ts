@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -203,6 +204,23 @@ test('rubbish of a killed run is swept up', async () => {
   writeFileSync(join(directory, '.incomplete-abcdef012345', 'tensors.bin'), 'half');
   await uninterrupted({ ...tinyOptions, epochs: 1, checkpoints: { directory } });
   assert.deepEqual(readdirSync(directory), ['checkpoint-000001']);
+});
+
+test('a checkpoint folder that vanishes while training runs is an error', async () => {
+  const directory = join(temporaryFolder(), 'checkpoints');
+  const before = tf.memory().numTensors;
+  const model = tinyModel();
+  const checkpoints = { directory, everySteps: 4 };
+  await assert.rejects(
+    fit(model, tinyDataset(), {
+      ...tinyOptions,
+      checkpoints,
+      reporter: { onStep: () => rmSync(directory, { recursive: true, force: true }) },
+    }),
+    { code: 'INVALID_ARGUMENT', message: /writing a checkpoint into .* failed: ENOENT/ },
+  );
+  model.dispose();
+  assert.equal(tf.memory().numTensors, before);
 });
 
 test('a checkpoint folder that cannot be written is an error before training', async () => {

@@ -68,6 +68,18 @@ test('file:// addresses work through tfjs itself, and metadata survives', async 
   }
 });
 
+test('file:// is left to tfjs-node where that is loaded', () => {
+  assert.equal(tf.io.getSaveHandlers('file:///some/folder').length, 1);
+  assert.equal(tf.io.getLoadHandlers('file:///some/model.json').length, 1);
+  tf.registerBackend('tensorflow', () => new tf.KernelBackend(), 0);
+  try {
+    assert.equal(tf.io.getSaveHandlers('file:///some/folder').length, 0);
+    assert.equal(tf.io.getLoadHandlers('file:///some/model.json').length, 0);
+  } finally {
+    tf.removeBackend('tensorflow');
+  }
+});
+
 test('models that other tools saved load: no checksum, several shards', async () => {
   const folder = temporaryFolder();
   const model = tinyModel(1);
