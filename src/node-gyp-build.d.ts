@@ -1,4 +1,10 @@
 declare module 'node-gyp-build' {
-  /** Loads the prebuilt or locally built addon of the package in `directory`. */
-  export default function load(directory: string): unknown;
+  interface Loader {
+    /** Loads the prebuilt or locally built addon of the package in `directory`. */
+    (directory: string): unknown;
+    /** The file that would be loaded. */
+    path(directory: string): string;
+  }
+  const load: Loader;
+  export default load;
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { loadCifar10, loadCifar100 } from '../../src/index.js';
 import { cifar100Layout, cifar10Layout, loadCifar } from '../../src/data/cifar.js';
-import { temporaryDirectory } from '../temporary.js';
+import { temporaryFolder } from '../temporaryFolder.js';
 
 const small10 = { ...cifar10Layout, trainRecords: 3, testRecords: 2 };
 const small100 = (labels: 'fine' | 'coarse') => ({
@@ -55,8 +55,8 @@ function writeCifar100(directory: string): void {
   }
 }
 
-test('planes become interleaved channels, files follow one another', async (t) => {
-  const directory = temporaryDirectory(t);
+test('planes become interleaved channels, files follow one another', async () => {
+  const directory = temporaryFolder();
   writeCifar10(directory);
   const { train, test, classes, name } = await loadCifar(directory, small10);
   assert.equal(name, 'cifar10');
@@ -70,14 +70,14 @@ test('planes become interleaved channels, files follow one another', async (t) =
   }
 });
 
-test('the directory inside the official archive is found', async (t) => {
-  const directory = temporaryDirectory(t);
+test('the directory inside the official archive is found', async () => {
+  const directory = temporaryFolder();
   writeCifar10(join(directory, 'cifar-10-batches-bin'));
   assert.equal((await loadCifar(directory, small10)).train.count, 15);
 });
 
-test('CIFAR-100 has fine and coarse labels', async (t) => {
-  const directory = temporaryDirectory(t);
+test('CIFAR-100 has fine and coarse labels', async () => {
+  const directory = temporaryFolder();
   writeCifar100(directory);
   const fine = await loadCifar(directory, small100('fine'));
   assert.deepEqual([...fine.train.labels], [99, 5, 0]);
@@ -88,8 +88,8 @@ test('CIFAR-100 has fine and coarse labels', async (t) => {
   assert.equal(coarse.classes.length, 20);
 });
 
-test('missing, truncated and wrong files are errors that name the file', async (t: TestContext) => {
-  const directory = temporaryDirectory(t);
+test('missing, truncated and wrong files are errors that name the file', async () => {
+  const directory = temporaryFolder();
   const rejects = async (spoil: () => void, code: string, message: RegExp) => {
     writeCifar10(directory);
     spoil();
@@ -118,8 +118,8 @@ test('missing, truncated and wrong files are errors that name the file', async (
   );
 });
 
-test('the public loaders expect the official sizes', async (t) => {
-  const directory = temporaryDirectory(t);
+test('the public loaders expect the official sizes', async () => {
+  const directory = temporaryFolder();
   writeCifar10(directory);
   writeCifar100(directory);
   await assert.rejects(loadCifar10(directory), { message: /expected 30730000 bytes/ });

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import sharp from 'sharp';
 import { loadDataset, loadImageFolder } from '../../src/index.js';
 import { createRandom } from '../../src/data/random.js';
-import { temporaryDirectory } from '../temporary.js';
+import { temporaryFolder } from '../temporaryFolder.js';
 
 type Channels = 1 | 3 | 4;
 
@@ -26,8 +26,8 @@ const part = (images: Uint8Array, i: number, size: number) => [
   ...images.subarray(i * size, (i + 1) * size),
 ];
 
-test('train and test are read in the order of names, PNG to the byte', async (t) => {
-  const root = temporaryDirectory(t);
+test('train and test are read in the order of names, PNG to the byte', async () => {
+  const root = temporaryFolder();
   const written: Buffer[] = [];
   for (const [seed, file] of ['train/a/1.png', 'train/a/2.PNG', 'train/b/0.png'].entries()) {
     written.push(await writeImage(join(root, file), { seed }));
@@ -49,8 +49,8 @@ test('train and test are read in the order of names, PNG to the byte', async (t)
   assert.deepEqual(dataset.skipped, []);
 });
 
-test('JPEG, grey, alpha and other sizes are brought to what is asked for', async (t) => {
-  const root = temporaryDirectory(t);
+test('JPEG, grey, alpha and other sizes are brought to what is asked for', async () => {
+  const root = temporaryFolder();
   await writeImage(join(root, 'train/a/1.jpg'), { h: 8, w: 8 });
   await writeImage(join(root, 'train/a/2.png'), { h: 6, w: 12, c: 1 });
   await writeImage(join(root, 'train/a/3.png'), { h: 9, w: 3, c: 4 });
@@ -65,8 +65,8 @@ test('JPEG, grey, alpha and other sizes are brought to what is asked for', async
   assert.deepEqual([grey.train.shape, grey.train.images.length], [[4, 6, 1], 72]);
 });
 
-test('grey files alone give one channel', async (t) => {
-  const root = temporaryDirectory(t);
+test('grey files alone give one channel', async () => {
+  const root = temporaryFolder();
   const pixels = await writeImage(join(root, 'train/a/1.png'), { c: 1 });
   await writeImage(join(root, 'test/a/1.png'), { c: 1 });
   const { train } = await loadImageFolder(root);
@@ -74,8 +74,8 @@ test('grey files alone give one channel', async (t) => {
   assert.deepEqual([...train.images], [...pixels]);
 });
 
-test('EXIF orientation is applied', async (t) => {
-  const root = temporaryDirectory(t);
+test('EXIF orientation is applied', async () => {
+  const root = temporaryFolder();
   const turned = sharp({ create: { width: 8, height: 4, channels: 3, background: 'red' } });
   mkdirSync(join(root, 'train/a'), { recursive: true });
   await turned.jpeg().withMetadata({ orientation: 6 }).toFile(join(root, 'train/a/1.jpg'));
@@ -83,8 +83,8 @@ test('EXIF orientation is applied', async (t) => {
   assert.deepEqual((await loadImageFolder(root)).train.shape, [8, 4, 3]);
 });
 
-test('class folders alone are split by testShare, each class alike, reproducibly', async (t) => {
-  const root = temporaryDirectory(t);
+test('class folders alone are split by testShare, each class alike, reproducibly', async () => {
+  const root = temporaryFolder();
   for (const name of ['a', 'b']) {
     for (let i = 0; i < 8; i++)
       await writeImage(join(root, name, `${i}.png`), { h: 1, w: 1, seed: i });
@@ -102,8 +102,8 @@ test('class folders alone are split by testShare, each class alike, reproducibly
   assert.equal([...other.train.images, ...other.test.images].sort().join(), all);
 });
 
-test('a corrupt image is an error that names it, or is skipped and listed', async (t) => {
-  const root = temporaryDirectory(t);
+test('a corrupt image is an error that names it, or is skipped and listed', async () => {
+  const root = temporaryFolder();
   const first = await writeImage(join(root, 'train/a/2.png'), { h: 40, w: 40 });
   const last = await writeImage(join(root, 'train/b/4.png'), { h: 40, w: 40, seed: 1 });
   await writeImage(join(root, 'test/a/1.png'), { h: 40, w: 40 });
@@ -125,8 +125,8 @@ test('a corrupt image is an error that names it, or is skipped and listed', asyn
   });
 });
 
-test('a JPEG cut in the middle is corrupt, not half grey', async (t) => {
-  const root = temporaryDirectory(t);
+test('a JPEG cut in the middle is corrupt, not half grey', async () => {
+  const root = temporaryFolder();
   await writeImage(join(root, 'train/a/1.jpg'), { h: 64, w: 64 });
   await writeImage(join(root, 'test/a/1.jpg'), { h: 64, w: 64 });
   const path = join(root, 'test/a/1.jpg');
@@ -138,8 +138,8 @@ test('a JPEG cut in the middle is corrupt, not half grey', async (t) => {
   });
 });
 
-test('another size without `size` is an error that says what to do', async (t) => {
-  const root = temporaryDirectory(t);
+test('another size without `size` is an error that says what to do', async () => {
+  const root = temporaryFolder();
   await writeImage(join(root, 'train/a/1.png'));
   await writeImage(join(root, 'test/a/1.png'), { h: 3, w: 7 });
   await assert.rejects(loadImageFolder(root), {
@@ -148,8 +148,8 @@ test('another size without `size` is an error that says what to do', async (t) =
   });
 });
 
-test('decoded images are kept, until a file or the settings change or the cache is damaged', async (t) => {
-  const [root, cache] = [temporaryDirectory(t), temporaryDirectory(t)];
+test('decoded images are kept, until a file or the settings change or the cache is damaged', async () => {
+  const [root, cache] = [temporaryFolder(), temporaryFolder()];
   const file = join(root, 'train/a/1.png');
   await writeImage(file);
   writeFileSync(join(root, 'train/a/2.png'), 'not a picture');
@@ -187,8 +187,8 @@ test('decoded images are kept, until a file or the settings change or the cache 
   await load({ cacheDirectory: file }); // not a directory: goes without
 });
 
-test('missing and wrongly built folders are refused', async (t) => {
-  const root = temporaryDirectory(t);
+test('missing and wrongly built folders are refused', async () => {
+  const root = temporaryFolder();
   const rejects = (directory: string, code: string, message: RegExp) =>
     assert.rejects(loadImageFolder(join(root, directory)), { code, message });
   await rejects('nothing', 'NOT_FOUND', /nothing cannot be read: ENOENT/);
@@ -217,8 +217,8 @@ test('wrong options are refused', async () => {
   await rejects({ seed: 0.5 }, /seed must be an integer/);
 });
 
-test('loadDataset takes every name of its list and no other', async (t) => {
-  const root = temporaryDirectory(t);
+test('loadDataset takes every name of its list and no other', async () => {
+  const root = temporaryFolder();
   await writeImage(join(root, 'train/a/1.png'));
   await writeImage(join(root, 'test/a/1.png'));
   assert.equal((await loadDataset(`folder:${root}`)).train.count, 1);

@@ -11,7 +11,7 @@ import {
   type DataSource,
   type ObtainRequest,
 } from '../../src/data/obtain.js';
-import { temporaryDirectory } from '../temporary.js';
+import { temporaryFolder } from '../temporaryFolder.js';
 
 const contents = { alpha: Buffer.from('first file'), beta: Buffer.alloc(5000, 7) };
 const files: DataFile[] = Object.entries(contents).map(([name, bytes]) => ({
@@ -57,8 +57,8 @@ async function expectContents(found: Promise<Map<string, Uint8Array>>): Promise<
   for (const [name, bytes] of Object.entries(contents)) assert.ok(bytes.equals(map.get(name)!));
 }
 
-test('the cache comes first, then system directories, then the sources in order', async (t) => {
-  const root = temporaryDirectory(t);
+test('the cache comes first, then system directories, then the sources in order', async () => {
+  const root = temporaryFolder();
   const [cache, system] = [join(root, 'cache'), join(root, 'system')];
   const fetcher = source();
   fill(system);
@@ -72,8 +72,8 @@ test('the cache comes first, then system directories, then the sources in order'
   assert.equal(fetcher.asked, 1);
 });
 
-test('files put there by hand may be decompressed', async (t) => {
-  const cache = temporaryDirectory(t);
+test('files put there by hand may be decompressed', async () => {
+  const cache = temporaryFolder();
   for (const [name, bytes] of Object.entries(contents)) writeFileSync(join(cache, name), bytes);
   await expectContents(obtainFiles(request(cache)));
 });
@@ -91,8 +91,8 @@ const badFiles: [string, Buffer, RegExp][] = [
 ];
 
 for (const [what, beta, message] of badFiles) {
-  test(`a ${what} file in the cache is fetched again; from a source it never gets there`, async (t) => {
-    const cache = temporaryDirectory(t);
+  test(`a ${what} file in the cache is fetched again; from a source it never gets there`, async () => {
+    const cache = temporaryFolder();
     fill(cache, { beta });
     await assert.rejects(obtainFiles(request(cache)), { code: 'NOT_FOUND', message });
     await expectContents(obtainFiles(request(cache, { sources: [source()] })));
@@ -103,8 +103,8 @@ for (const [what, beta, message] of badFiles) {
   });
 }
 
-test('when all fails, the error lists every attempt with its reason, and the remedies', async (t) => {
-  const cache = join(temporaryDirectory(t), 'cache');
+test('when all fails, the error lists every attempt with its reason, and the remedies', async () => {
+  const cache = join(temporaryFolder(), 'cache');
   const broken = (name: string, reason: Error): DataSource => ({
     name,
     fetch: () => Promise.reject(reason),
@@ -129,17 +129,17 @@ test('when all fails, the error lists every attempt with its reason, and the rem
   });
 });
 
-test('offline, no source is asked', async (t) => {
+test('offline, no source is asked', async () => {
   const fetcher = source();
-  const cache = temporaryDirectory(t);
+  const cache = temporaryFolder();
   await assert.rejects(obtainFiles(request(cache, { sources: [fetcher], offline: true })), {
     message: /download: not tried, because offline was asked for/,
   });
   assert.equal(fetcher.asked, 0);
 });
 
-test('a cache that cannot be made is a reason, not a crash', async (t) => {
-  const file = join(temporaryDirectory(t), 'file');
+test('a cache that cannot be made is a reason, not a crash', async () => {
+  const file = join(temporaryFolder(), 'file');
   writeFileSync(file, '');
   await assert.rejects(obtainFiles(request(join(file, 'cache'), { sources: [source()] })), {
     code: 'NOT_FOUND',
@@ -147,15 +147,15 @@ test('a cache that cannot be made is a reason, not a crash', async (t) => {
   });
 });
 
-test('several at the same time all succeed and leave nothing but the files', async (t) => {
-  const cache = join(temporaryDirectory(t), 'cache');
+test('several at the same time all succeed and leave nothing but the files', async () => {
+  const cache = join(temporaryFolder(), 'cache');
   const all = Array.from({ length: 8 }, () => obtainFiles(request(cache, { sources: [source()] })));
   await Promise.all(all.map(expectContents));
   assert.deepEqual(readdirSync(cache).sort(), ['alpha.gz', 'beta.gz']);
 });
 
-test('a killed process leaves a directory that a later fetch removes, but not a fresh one', async (t) => {
-  const cache = temporaryDirectory(t);
+test('a killed process leaves a directory that a later fetch removes, but not a fresh one', async () => {
+  const cache = temporaryFolder();
   for (const name of ['.partial-1-old', '.partial-2-new']) mkdirSync(join(cache, name));
   const dayAgo = Date.now() / 1000 - 24 * 3600;
   utimesSync(join(cache, '.partial-1-old'), dayAgo, dayAgo);
@@ -163,8 +163,8 @@ test('a killed process leaves a directory that a later fetch removes, but not a 
   assert.deepEqual(readdirSync(cache).sort(), ['.partial-2-new', 'alpha.gz', 'beta.gz']);
 });
 
-test('a file that cannot be read is reported as such', async (t) => {
-  const cache = temporaryDirectory(t);
+test('a file that cannot be read is reported as such', async () => {
+  const cache = temporaryFolder();
   fill(cache);
   rmSync(join(cache, 'alpha.gz'));
   mkdirSync(join(cache, 'alpha.gz'));

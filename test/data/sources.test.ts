@@ -8,7 +8,7 @@ import type { DataProgress } from '../../src/index.js';
 import { reasonOf, type DataFile } from '../../src/data/obtain.js';
 import { aptSource } from '../../src/data/sources/apt.js';
 import { httpSource } from '../../src/data/sources/http.js';
-import { temporaryDirectory } from '../temporary.js';
+import { temporaryFolder } from '../temporaryFolder.js';
 
 const file: DataFile = { name: 'part', bytes: 100_000, sha256: '' };
 const ignore = () => undefined;
@@ -38,7 +38,7 @@ test('a file is fetched as it is, with progress in bytes', async (t) => {
     if (request.url === '/part.gz') return response.writeHead(302, { location: '/moved' }).end();
     response.writeHead(200, { 'content-length': body.length }).end(body);
   });
-  const directory = temporaryDirectory(t);
+  const directory = temporaryFolder();
   const events: DataProgress[] = [];
   await httpSource(base).fetch(directory, [file], (event) => events.push(event));
   assert.ok(readFileSync(join(directory, 'part.gz')).equals(body));
@@ -70,7 +70,7 @@ test('every way a transfer fails gives its reason', async (t) => {
   const reason = (path: string) =>
     failure(
       httpSource(`${base}${path}/`, { connect: 300, stall: 300 }).fetch(
-        temporaryDirectory(t),
+        temporaryFolder(),
         [file],
         ignore,
       ),
@@ -80,13 +80,13 @@ test('every way a transfer fails gives its reason', async (t) => {
   assert.match(await reason('endless'), /expected at most 1148576 bytes, got more/);
   assert.match(await reason('stalled'), /no data for 0\.3 s/);
   assert.match(await reason('silent'), /no answer for 0\.3 s/);
-  const closed = httpSource('http://127.0.0.1:1/').fetch(temporaryDirectory(t), [file], ignore);
+  const closed = httpSource('http://127.0.0.1:1/').fetch(temporaryFolder(), [file], ignore);
   assert.match(await failure(closed), /ECONNREFUSED|bad port/);
 });
 
 /** Stand-ins for apt-get and dpkg-deb, and the lines that the first was called with. */
-function programs(t: TestContext, aptGet: string, dpkgDeb: string) {
-  const directory = temporaryDirectory(t);
+function programs(aptGet: string, dpkgDeb: string) {
+  const directory = temporaryFolder();
   const make = (name: string, script: string) => {
     const path = join(directory, name);
     writeFileSync(path, `#!/bin/sh\necho "$@" >> ${directory}/calls\n${script}\n`, { mode: 0o755 });
@@ -104,10 +104,10 @@ const printUri = `echo "Reading package lists..."; echo "'http://x/toy.deb' toy_
 const download = `case "$*" in *--print-uris*) ${printUri};; *) printf data > toy_1.deb; sleep 0.5;; esac`;
 const unpack = 'mkdir -p "$3/usr/share/toy" && cp "$2" "$3/usr/share/toy/part.gz"';
 
-test('a Debian package is downloaded and unpacked, with progress', async (t) => {
-  const directory = temporaryDirectory(t);
+test('a Debian package is downloaded and unpacked, with progress', async () => {
+  const directory = temporaryFolder();
   const events: DataProgress[] = [];
-  await aptSource(toyPackage, programs(t, download, unpack)).fetch(directory, [file], (event) =>
+  await aptSource(toyPackage, programs(download, unpack)).fetch(directory, [file], (event) =>
     events.push(event),
   );
   assert.equal(readFileSync(join(directory, 'part.gz'), 'utf8'), 'data');
@@ -120,14 +120,14 @@ test('a Debian package is downloaded and unpacked, with progress', async (t) => 
   });
 });
 
-test('where apt knows no packages yet, it works with lists of its own', async (t) => {
-  const directory = temporaryDirectory(t);
+test('where apt knows no packages yet, it works with lists of its own', async () => {
+  const directory = temporaryFolder();
   const withLists = `case "$*" in
     *update*) mkdir -p ${directory}/apt-lists/ready;;
     *) test -d ${directory}/apt-lists/ready || { echo "E: Unable to locate package toy" >&2; exit 100; }
        ${download};;
   esac`;
-  const fakes = programs(t, withLists, unpack);
+  const fakes = programs(withLists, unpack);
   await aptSource(toyPackage, fakes).fetch(directory, [file], ignore);
   assert.ok(existsSync(join(directory, 'part.gz')));
   const own = `-o Dir::State::lists=${directory}/apt-lists -o Dir::Cache=${directory}/apt-cache`;
@@ -137,20 +137,16 @@ test('where apt knows no packages yet, it works with lists of its own', async (t
   );
 });
 
-test('what goes wrong with apt becomes the reason', async (t) => {
+test('what goes wrong with apt becomes the reason', async () => {
   const reason = (aptGet: string, dpkgDeb: string) =>
     failure(
-      aptSource(toyPackage, programs(t, aptGet, dpkgDeb)).fetch(
-        temporaryDirectory(t),
-        [file],
-        ignore,
-      ),
+      aptSource(toyPackage, programs(aptGet, dpkgDeb)).fetch(temporaryFolder(), [file], ignore),
     );
   assert.match(await reason('echo "W: x" >&2; echo "E: broken" >&2; exit 1', unpack), /E: broken$/);
   assert.match(await reason('echo "E: Unable to locate package" >&2; exit 100', unpack), /Unable/);
   assert.match(await reason(download, 'echo "not an archive" >&2; exit 2'), /not an archive$/);
   assert.match(await reason(download, 'exit 0'), /the package holds no part\.gz/);
   const absent = aptSource(toyPackage, { aptGet: '/nowhere/apt-get', dpkgDeb: '' });
-  const message = await failure(absent.fetch(temporaryDirectory(t), [file], ignore));
+  const message = await failure(absent.fetch(temporaryFolder(), [file], ignore));
   assert.equal(message, '/nowhere/apt-get: is not on the PATH');
 });

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { temporaryFolder } from '../temporaryFolder.js';
+
+const root = resolve(__dirname, '../../..');
+
+/** What main thread and workers both run: convolutions with gradients and masks, many times, on one addon. */
+const work = `
+const tf = require(${JSON.stringify(require.resolve('@tensorflow/tfjs'))});
+const ftwt = require(${JSON.stringify(join(root, 'dist/src/index.js'))});
+async function compute(times) {
+  await tf.setBackend('native');
+  let result;
+  for (let i = 0; i < times; i++) {
+    result = tf.tidy(() => {
+      const x = tf.linspace(-1, 1, 2 * 9 * 9 * 3).reshape([2, 9, 9, 3]);
+      const filter = tf.linspace(-0.5, 0.7, 3 * 3 * 3 * 8).reshape([3, 3, 3, 8]);
+      const { value, grads } = tf.valueAndGrads((x, filter) => {
+        const y = tf.relu(tf.conv2d(x, filter, 1, 'same'));
+        const mask = ftwt.massMask(ftwt.channelSaliency(y), 0.7);
+        return tf.sum(tf.square(tf.mul(y, mask.reshape([2, 1, 1, 8]))));
+      })([x, filter]);
+      return [value, ...grads].map((tensor) => [...tensor.dataSync()]);
+    });
+  }
+  return { result: result.flat(), tensors: tf.memory().numTensors };
+}`;
+
+/** In a process of its own, so that a crash is a failed test and not the end of the runner. */
+function runProcess(main: string) {
+  const folder = temporaryFolder();
+  const file = join(folder, 'main.cjs');
+  writeFileSync(
+    join(folder, 'worker.cjs'),
+    `${work}
+    const { parentPort, workerData } = require('node:worker_threads');
+    compute(workerData).then((result) => parentPort.postMessage(result));`,
+  );
+  writeFileSync(
+    file,
+    `${work}
+    const { once } = require('node:events');
+    const { Worker } = require('node:worker_threads');
+    const start = (times) => new Worker(${JSON.stringify(join(folder, 'worker.cjs'))}, { workerData: times });
+    (async () => { ${main} })();`,
+  );
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
+    encoding: 'utf8',
+  });
+  assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr);
+  return JSON.parse(stdout);
+}
+
+test('two workers and the main thread run ops at once, with the right results and a clean exit', () => {
+  const { alone, together, exits } = runProcess(`
+    const alone = await compute(1);
+    const workers = [start(20), start(20)];
+    const messages = workers.map(async (worker) => (await once(worker, 'message'))[0]);
+    const exits = workers.map(async (worker) => (await once(worker, 'exit'))[0]);
+    const together = [await compute(20), ...(await Promise.all(messages))];
+    console.log(JSON.stringify({ alone, together, exits: await Promise.all(exits) }));
+  `);
+  assert.equal(alone.result.length, 1 + 2 * 81 * 3 + 216);
+  for (const { result, tensors } of together) {
+    assert.deepEqual(result, alone.result);
+    assert.equal(tensors, 0);
+  }
+  assert.deepEqual(exits, [0, 0]);
+});
+
+test('workers terminated in the middle of their work do no harm', () => {
+  const { before, after } = runProcess(`
+    const before = await compute(1);
+    for (let i = 0; i < 3; i++) {
+      const workers = [start(1e9), start(1e9)];
+      await Promise.all(workers.map((worker) => once(worker, 'online')));
+      await compute(5);
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
+    console.log(JSON.stringify({ before, after: await compute(1) }));
+  `);
+  assert.deepEqual(after, before);
+});
