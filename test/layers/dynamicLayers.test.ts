@@ -136,6 +136,50 @@ test('depthwise layers are masked by output channel', () => {
   });
 });
 
+test('skipping masked channels gives what dense kernels and masks give', async () => {
+  const settings = [
+    { padding: 'same', useBias: false },
+    { padding: 'valid', strides: [2, 1], useBias: true },
+    { padding: 'same', dilationRate: 2 },
+  ] as const;
+  const x = tf.tidy(() => {
+    const image = tf.randomNormal([2, 19, 9, 32], 0, 1, 'float32', 3);
+    return image.mul(tf.randomUniform([2, 1, 1, 32], 0, 1, 'float32', 4).less(0.4).toFloat());
+  });
+  for (const setting of settings) {
+    const layer = layers.dynamicConv2d({
+      ...(setting as object),
+      filters: 33,
+      kernelSize: 3,
+      activation: 'relu',
+      batchNormalization: true,
+      mass: 0.9,
+    });
+    layer.apply(tf.input({ shape: [19, 9, 32] }));
+    tf.tidy(() =>
+      layer.weights.slice(0, -2).forEach((weight, i) => {
+        const scale = /predictor_kernel/.test(weight.originalName) ? 9 : 0.3;
+        const spread = tf.randomNormal(weight.shape as number[], 0, scale, 'float32', i + 1);
+        weight.write(/predictor_bias/.test(weight.originalName) ? spread.mul(0) : spread);
+      }),
+    );
+    const outputs: tf.Tensor[] = [];
+    for (const backend of ['cpu', 'native']) {
+      await tf.setBackend(backend);
+      const before = tf.memory().numTensors;
+      const y = layer.apply(x) as tf.Tensor;
+      assert.equal(tf.memory().numTensors, before + 1);
+      outputs.push(y);
+    }
+    const zeros = tf.tidy(() => outputs[0].max([1, 2]).equal(0).toFloat().mean().dataSync()[0]);
+    assert.ok(zeros > 0.1 && zeros < 0.9, `the mask says nothing: ${zeros}`);
+    allClose(outputs[1], outputs[0], { absolute: 1e-4, relative: 1e-3 });
+    tf.dispose(outputs);
+    layer.dispose();
+  }
+  x.dispose();
+});
+
 test('the task loss never reaches a predictor; the mask loss reaches the input only in joint mode', () => {
   for (const mode of ['decoupled', 'joint'] as const) {
     tf.tidy(() => {
