@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runFtwt, temporaryFolder } from './runFtwt.js';
 
-const commands = ['info'];
+const commands = ['demo', 'train', 'estimate', 'evaluate', 'info'];
 
 test('every command has a help with examples', async () => {
   for (const command of commands) {

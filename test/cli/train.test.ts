@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { saveModel, vggSmall } from '../../src/index.js';
+import { runFtwt, temporaryFolder } from './runFtwt.js';
+
+const small = ['--data', 'synthetic', '--limit', '48', '--batch-size', '16', '--threads', '1'];
+
+async function tinyModel(folder: string): Promise<string> {
+  const model = vggSmall({ inputShape: [28, 28, 1], widths: [4, 'M', 8], seed: 1 });
+  await saveModel(model, folder);
+  model.dispose();
+  return folder;
+}
+
+test('train goes from a saved model to a dense and then to a dynamic one', async (t) => {
+  const folder = await temporaryFolder(t);
+  const start = await tinyModel(join(folder, 'start'));
+  const dense = join(folder, 'dense');
+  const common = [...small, '--epochs', '1', '--schedule', 'one-cycle'];
+  const first = await runFtwt(['train', '--from', start, '--out', dense, ...common]);
+  assert.equal(first.exitCode, 0, first.stderr);
+  assert.match(first.stdout, /^Saved in .*; test accuracy [\d.]+ %$/m);
+  assert.equal(JSON.parse(await readFile(join(dense, 'history.json'), 'utf8')).epochs.length, 1);
+  assert.ok(!existsSync(join(dense, 'checkpoints')));
+
+  const dynamic = join(folder, 'dynamic');
+  const second = await runFtwt([
+    'train',
+    '--from',
+    dense,
+    '--reduction',
+    '0.3',
+    '--out',
+    dynamic,
+    ...common,
+  ]);
+  assert.equal(second.exitCode, 0, second.stderr);
+  assert.match(second.stderr, /^Mass 0\.\d+: estimated FLOPs reduction 3\d\.\d/m);
+  const { layers } = JSON.parse(await readFile(join(dynamic, 'history.json'), 'utf8')).epochs[0];
+  assert.deepEqual(
+    layers.map(({ name }: { name: string }) => name),
+    ['conv1', 'conv2'],
+  );
+
+  const taken = await runFtwt(['train', '--from', dense, '--out', dynamic, ...common]);
+  assert.equal(taken.exitCode, 1);
+  assert.match(taken.stderr, /is there already: --resume .* --force starts over/);
+});
+
+test('Ctrl-C leaves checkpoints that --resume takes up', async (t) => {
+  const folder = await temporaryFolder(t);
+  const start = await tinyModel(join(folder, 'start'));
+  const out = join(folder, 'out');
+  const args = ['train', '--from', start, '--out', out, ...small, '--epochs', '3'];
+  let signals = 0;
+  const stopped = await runFtwt(args, (child, stderr) => {
+    if (stderr.includes('epoch 1:') && signals++ === 0) child.kill('SIGINT');
+  });
+  assert.equal(stopped.exitCode, 130, stopped.stderr);
+  assert.match(stopped.stderr, /To go on:\n {2}ftwt train .* --resume\n$/);
+  const resumed = await runFtwt([...args, '--resume']);
+  assert.equal(resumed.exitCode, 0, resumed.stderr);
+  assert.equal(JSON.parse(await readFile(join(out, 'history.json'), 'utf8')).epochs.length, 3);
+});
+
+test('contradicting options end with 2', async (t) => {
+  const out = join(await temporaryFolder(t), 'out');
+  const cases: [string[], RegExp][] = [
+    [['train', '--out', out, ...small], /give either --model .* or --from/],
+    [['train', '--model', 'alexnet', '--out', out, ...small], /Allowed choices are vgg16/],
+    [['train', '--model', 'vgg-small', '--out', out], /required option '--data <set>'/],
+    [
+      [
+        'train',
+        '--model',
+        'vgg-small',
+        '--out',
+        out,
+        ...small,
+        '--mass',
+        '0.9',
+        '--keep-ratio',
+        '1',
+      ],
+      /only one of --mass, --keep-ratio, --reduction/,
+    ],
+    [
+      ['train', '--model', 'vgg-small', '--out', out, ...small, '--schedule', 'step'],
+      /--schedule step needs --milestones/,
+    ],
+    [['estimate', out, '--data', 'synthetic'], /give one of --mass/],
+    [['estimate', out, '--data', 'synthetic', '--mass', '1.5'], /above 0 and up to 1/],
+    [['demo', '--mass', '0.9', '--reduction', '0.5', '--out', out], /either --mass or --reduction/],
+    [['demo', '--name', '../x', '--out', out], /letters, digits/],
+  ];
+  for (const [args, message] of cases) {
+    const { exitCode, stderr } = await runFtwt(args);
+    assert.equal(exitCode, 2, `${args.join(' ')}: ${stderr}`);
+    assert.match(stderr, message);
+  }
+  assert.ok(!existsSync(out));
+});
