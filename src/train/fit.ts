@@ -4,14 +4,16 @@ import * as tf from '@tensorflow/tfjs';
 import { batches, type Batch, type Dataset } from '../data/index.js';
 import { check, FtwtError } from '../errors.js';
 import { CheckpointFolder } from './checkpoints.js';
-import { evaluate, type Evaluation } from './evaluate.js';
+import { evaluate, macsObstacle } from './evaluate.js';
 import {
   addStep,
   emptyTotals,
   summarise,
+  testScores,
   type EpochEntry,
   type EpochTotals,
   type History,
+  type TestScores,
 } from './history.js';
 import { noteNormalisation } from './normalisation.js';
 import { resolveOptions, type FitOptions, type FitSettings } from './options.js';
@@ -78,6 +80,7 @@ class TrainingRun {
   private readonly epochs: EpochEntry[] = [];
   private totals: EpochTotals = emptyTotals();
   private pending: PendingStep[] = [];
+  private countsMacs = true;
 
   constructor(
     private readonly model: tf.LayersModel,
@@ -125,6 +128,9 @@ class TrainingRun {
     const { epochs, stepsPerEpoch, reporter, mean, std } = this.settings;
     reporter.onStart?.({ epochs, stepsPerEpoch, resumedAtStep: this.done });
     noteNormalisation(this.model, { mean: [...mean], std: [...std] });
+    const obstacle = macsObstacle(this.model);
+    this.countsMacs = obstacle === undefined;
+    if (obstacle !== undefined) reporter.onWarning?.(`Evaluations go without MACs: ${obstacle}`);
     let interrupted = false;
     while (this.epochs.length < epochs && !interrupted) {
       interrupted = !(await this.runEpoch());
@@ -229,13 +235,14 @@ class TrainingRun {
     });
   }
 
-  private async evaluateAfter(epoch: number): Promise<Evaluation | undefined | 'interrupted'> {
+  private async evaluateAfter(epoch: number): Promise<TestScores | undefined | 'interrupted'> {
     const { epochs, evaluateEvery, evaluateBatchSize, mean, std, signal } = this.settings;
     const due = epoch + 1 === epochs || (epoch + 1) % evaluateEvery === 0;
     if (evaluateEvery === 0 || !due) return undefined;
     try {
-      const options = { batchSize: evaluateBatchSize, mean, std, signal };
-      return await evaluate(this.model, this.dataset.test, options);
+      const macs = this.countsMacs;
+      const options = { batchSize: evaluateBatchSize, mean, std, macs, signal };
+      return testScores(await evaluate(this.model, this.dataset.test, options));
     } catch (error) {
       if (signal?.aborted && !(error instanceof FtwtError)) return 'interrupted';
       throw error;

@@ -1,4 +1,5 @@
 /** What a training run leaves in numbers. */
+import type { MacsPair } from '../pruning/index.js';
 import type { Evaluation } from './evaluate.js';
 
 /** One masked layer during one epoch of training. */
@@ -9,6 +10,17 @@ export interface LayerMasks {
   keepRatio: number;
   /** Share of channels whose predicted mask equals the target mask. */
   maskAccuracy: number;
+}
+
+/** What an entry keeps of an evaluation. */
+export interface TestScores extends Pick<Evaluation, 'accuracy' | 'loss' | 'images' | 'seconds'> {
+  /** Of a dynamic model whose layers can all be counted. */
+  macsReduction?: MacsPair;
+}
+
+export function testScores(evaluation: Evaluation): TestScores {
+  const { accuracy, loss, images, seconds, macs } = evaluation;
+  return { accuracy, loss, images, seconds, ...(macs && { macsReduction: macs.macsReduction }) };
 }
 
 export interface EpochEntry {
@@ -24,7 +36,7 @@ export interface EpochEntry {
   /** Running accuracy over the (augmented) training images, 0 to 1. */
   trainAccuracy: number;
   /** On the test split; missing in epochs without evaluation. */
-  test?: Evaluation;
+  test?: TestScores;
   /** Of the epoch's last step. */
   learningRate: number;
   /** Training only, without evaluation and checkpoints. */

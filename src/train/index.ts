@@ -2,7 +2,7 @@
 export { consoleReporter, type ConsoleReporterOptions } from './consoleReporter.js';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate.js';
 export { fit } from './fit.js';
-export type { EpochEntry, History, LayerMasks } from './history.js';
+export type { EpochEntry, History, LayerMasks, TestScores } from './history.js';
 export { crossEntropy, maskLoss, type CrossEntropyOptions, type MaskPrediction } from './losses.js';
 export { loadModel, saveModel } from './modelIo.js';
 export { SgdMomentum, type ParameterGroup, type OptimizerOptions } from './optimizer.js';

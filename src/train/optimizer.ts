@@ -1,6 +1,7 @@
 /** SGD with momentum over groups of parameters that have their own learning rate and weight decay. */
 import * as tf from '@tensorflow/tfjs';
 import { check } from '../errors.js';
+import { sgdMomentumUpdate } from '../ops/index.js';
 
 export interface ParameterGroup {
   variables: readonly tf.Variable[];
@@ -97,12 +98,15 @@ export class SgdMomentum<Group extends string> {
     gradient: tf.Tensor,
     learningRate: number,
   ): void {
+    const settings = { learningRate, momentum: this.momentum, weightDecay };
     tf.tidy(() => {
-      const decayed = weightDecay === 0 ? gradient : gradient.add(variable.mul(weightDecay));
-      const next = velocity.mul(this.momentum).add(decayed);
-      const direction = this.nesterov ? decayed.add(next.mul(this.momentum)) : next;
-      variable.assign(variable.sub(direction.mul(learningRate)));
-      velocity.assign(next);
+      const plain = sgdMomentumUpdate<tf.Tensor>(variable, gradient, velocity, settings);
+      // Nesterov's direction is what plain momentum computes when it starts from the new velocity.
+      const { weight } = this.nesterov
+        ? sgdMomentumUpdate<tf.Tensor>(variable, gradient, plain.velocity, settings)
+        : plain;
+      variable.assign(weight);
+      velocity.assign(plain.velocity);
     });
   }
 }

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import {
+  evaluate,
   fit,
   isPredictorWeight,
+  layers,
   loadModel,
   makeDynamic,
+  measureMacs,
   saveModel,
   type FitOptions,
 } from '../../src/index.js';
@@ -40,6 +43,46 @@ test('predictors learn their target masks, and the history tells how well', asyn
   for (const { loss, taskLoss, maskLoss } of epochs) {
     assert.ok(Math.abs(loss - (taskLoss + maskLoss)) < 1e-5);
   }
+});
+
+test('evaluate counts what the masks save, as measureMacs does; fit notes it per epoch', async () => {
+  const model = dynamicModel();
+  const dataset = tinyDataset();
+  const { epochs, mean, std } = await fit(model, dataset, { ...tinyOptions, cooldown: 1 });
+  const before = tf.memory().numTensors;
+  const evaluation = await evaluate(model, dataset.test, { batchSize: 7 });
+  assert.equal(tf.memory().numTensors, before);
+  const { images, labels, count } = dataset.test;
+  const x = tf.tidy(() =>
+    tf.tensor4d(
+      Float32Array.from(images, (byte) => (byte / 255 - mean[0]) / std[0]),
+      [count, 8, 8, 1],
+    ),
+  );
+  const measured = measureMacs(model, x, { labels });
+  const { perSample, ...summary } = measured;
+  assert.deepEqual(evaluation.macs, summary);
+  assert.deepEqual(evaluation.sampleMacs, perSample);
+  assert.deepEqual(epochs[1].test!.macsReduction, summary.macsReduction);
+  const predicted = tf.tidy(() => (model.predict(x) as tf.Tensor).argMax(1).dataSync());
+  assert.deepEqual(evaluation.predicted, Int32Array.from(predicted));
+  assert.equal((await evaluate(model, dataset.test, { macs: false })).macs, undefined);
+});
+
+test('a dynamic model whose MACs cannot be counted is trained all the same, with a warning', async () => {
+  const model = tf.sequential({
+    layers: [
+      layers.dynamicConv2d({ inputShape: [null!, null!, 1], filters: 2, kernelSize: 3, mass: 0.8 }),
+      tf.layers.globalAveragePooling2d({}),
+      tf.layers.dense({ units: 3 }),
+    ],
+  });
+  const warnings: string[] = [];
+  const reporter = { onWarning: (message: string) => void warnings.push(message) };
+  const { epochs } = await fit(model, tinyDataset(16), { ...tinyOptions, epochs: 1, reporter });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^Evaluations go without MACs: /);
+  assert.equal(epochs[0].test!.macsReduction, undefined);
 });
 
 test('from the cooldown on, predictors are frozen and the mask loss is only measured', async () => {
