@@ -32,7 +32,7 @@ export class BufferPool {
 
   constructor(
     private readonly allocate: Allocate,
-    /** Idle bytes kept for reuse; beyond that, freed blocks are left to the garbage collector. */
+    /** Idle bytes kept for reuse; blocks dropped from the shelves are left to the garbage collector. */
     private readonly capacity = 2 ** 31,
   ) {}
 
@@ -70,7 +70,9 @@ export class BufferPool {
   release(values: unknown): void {
     const block = this.blockOf(values);
     if (block === undefined || --block.users > 0) return;
-    if (this.shelved + block.bytes > this.capacity) return;
+    if (block.bytes > this.capacity) return;
+    // Full of blocks that were not asked for again: shapes have changed.
+    if (this.shelved + block.bytes > this.capacity) this.trim();
     const shelf = this.shelves.get(block.bytes);
     const buffer = (values as ArrayBufferView).buffer as ArrayBuffer;
     if (shelf === undefined) this.shelves.set(block.bytes, [buffer]);
