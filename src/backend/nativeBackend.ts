@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import { binding, type Binding } from '../binding.js';
-import { FtwtError } from '../errors.js';
+import { check, FtwtError } from '../errors.js';
 import { BufferPool, type ArrayType } from './pool.js';
 
 type Values = tf.backend_util.BackendValues;
@@ -19,6 +19,16 @@ export class NativeBackend extends MathBackendCPU {
     super();
     // MathBackendCPU greets with advice to install tfjs-node on its first write.
     (this as unknown as { firstUse: boolean }).firstUse = false;
+    this.data = new tf.DataStorage(this, {
+      moveData(backend, dataId) {
+        // tfjs asks for data of another backend the same way as for data that is gone, and fails obscurely for the latter.
+        check(
+          tf.engine().state.tensorInfo.has(dataId),
+          () => 'Expected a tensor that is not disposed',
+        );
+        tf.engine().moveData(backend, dataId);
+      },
+    });
   }
 
   override write(values: Values, shape: number[], dtype: tf.DataType): DataId {

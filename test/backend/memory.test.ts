@@ -187,6 +187,10 @@ test('a disposed tensor is refused, and nothing is lost by a kernel that throws'
   assert.throws(() => tf.gather(x, outside), /index value/);
   outside.dispose();
   x.dispose();
-  assert.throws(() => tf.relu(x), /disposed/);
+  assert.throws(() => tf.relu(x), {
+    name: 'FtwtError',
+    code: 'INVALID_ARGUMENT',
+    message: /not disposed/,
+  });
   assert.equal(state().tensors, before.tensors);
 });
