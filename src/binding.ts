@@ -86,6 +86,38 @@ export interface OpTable {
     },
   ): void;
   conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
+  /** cOut = cIn * multiplier; filters are [kh, kw, cIn, multiplier]. */
+  depthwiseConv2d(
+    fields: Conv2dFields & {
+      x: Floats;
+      filter: Floats;
+      bias?: Floats;
+      activation: number;
+      y: Floats;
+    },
+  ): void;
+  depthwiseConv2dBackpropInput(
+    fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats },
+  ): void;
+  depthwiseConv2dBackpropFilter(
+    fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats },
+  ): void;
+  /** y [batch, m, n] = activation(a b + bias); matrix i reads a[i % aBatch] and b[i % bBatch]. */
+  matmul(fields: {
+    batch: number;
+    m: number;
+    k: number;
+    n: number;
+    aBatch: number;
+    bBatch: number;
+    transposeA: boolean;
+    transposeB: boolean;
+    a: Floats;
+    b: Floats;
+    bias?: Floats;
+    activation: number;
+    y: Floats;
+  }): void;
   conv2dBackpropFilter(fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats }): void;
   /** y = conv2d(x * inputMask, filter) * outputMask. */
   channelSparseConv2d(fields: SparseConvFields & { x: Floats; filter: Floats; y: Floats }): void;

@@ -1,6 +1,8 @@
+#include "binding/activation.h"
 #include "binding/ops.h"
 #include "ops/channel_sparse_conv2d.h"
 #include "ops/conv2d.h"
+#include "ops/depthwise_conv2d.h"
 
 namespace ftwt::binding {
 namespace {
@@ -27,14 +29,6 @@ Conv2dShape conv2d_shape(const Fields& f) {
           f.size("padLeft"),
           positive(f, "dilationH"),
           positive(f, "dilationW")};
-}
-
-Activation activation(const Fields& f) {
-  const int64_t value = f.size("activation");
-  if (value >= static_cast<int64_t>(Activation::Count)) {
-    throw Error(ErrorCode::InvalidArgument, "activation: expected linear, relu or relu6");
-  }
-  return static_cast<Activation>(value);
 }
 
 int64_t input_size(const Conv2dShape& s) { return s.n * s.h * s.w * s.c_in; }
@@ -81,7 +75,38 @@ void channel_sparse_conv2d_backprop_filter(const Fields& f) {
                                               f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
 }
 
+Conv2dShape depthwise_shape(const Fields& f) {
+  const Conv2dShape s = conv2d_shape(f);
+  if (s.c_in == 0 ? s.c_out != 0 : s.c_out % s.c_in != 0) {
+    throw Error(ErrorCode::InvalidArgument, "cOut: expected a multiple of cIn");
+  }
+  return s;
+}
+
+int64_t depthwise_filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_out; }
+
+void depthwise_conv2d(const Fields& f) {
+  const Conv2dShape s = depthwise_shape(f);
+  cpu::depthwise_conv2d({s, f.floats("x", input_size(s)), f.floats("filter", depthwise_filter_size(s)),
+                         f.optional_floats("bias", s.c_out), activation(f), f.floats("y", output_size(s))});
+}
+
+void depthwise_conv2d_backprop_input(const Fields& f) {
+  const Conv2dShape s = depthwise_shape(f);
+  cpu::depthwise_conv2d_backprop_input(
+      {s, f.floats("dy", output_size(s)), f.floats("filter", depthwise_filter_size(s)), f.floats("dx", input_size(s))});
+}
+
+void depthwise_conv2d_backprop_filter(const Fields& f) {
+  const Conv2dShape s = depthwise_shape(f);
+  cpu::depthwise_conv2d_backprop_filter(
+      {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", depthwise_filter_size(s))});
+}
+
 constexpr OpEntry kOps[] = {
+    {"depthwiseConv2d", depthwise_conv2d},
+    {"depthwiseConv2dBackpropInput", depthwise_conv2d_backprop_input},
+    {"depthwiseConv2dBackpropFilter", depthwise_conv2d_backprop_filter},
     {"channelSparseConv2d", channel_sparse_conv2d},
     {"channelSparseConv2dBackpropInput", channel_sparse_conv2d_backprop_input},
     {"channelSparseConv2dBackpropFilter", channel_sparse_conv2d_backprop_filter},

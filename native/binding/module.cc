@@ -122,7 +122,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("cudaDevices", Napi::Function::New(env, cuda_devices, "cudaDevices"));
   const std::span<const OpEntry> families[] = {
-      convolution_ops(), elementwise_ops(), movement_ops(), pruning_ops(), reduction_ops(), training_ops(),
+      convolution_ops(), elementwise_ops(), matrix_ops(),   movement_ops(),
+      pruning_ops(),     reduction_ops(),   training_ops(),
   };
   for (std::span<const OpEntry> family : families) {
     for (const OpEntry& entry : family) {

@@ -13,6 +13,7 @@ struct OpEntry {
 
 std::span<const OpEntry> convolution_ops();
 std::span<const OpEntry> elementwise_ops();
+std::span<const OpEntry> matrix_ops();
 std::span<const OpEntry> movement_ops();
 std::span<const OpEntry> pruning_ops();
 std::span<const OpEntry> reduction_ops();

@@ -2,12 +2,10 @@
 //
 //   y = activation((x - mean) * gamma / sqrt(variance + epsilon) + beta)
 #pragma once
+#include "ops/activation.h"
 #include "ops/common.h"
 
 namespace ftwt {
-
-// The values are part of the binding's contract: src/backend/kernels/batchNorm.ts lists the same names in this order.
-enum class Activation : int { Linear, Relu, Relu6, Count };
 
 struct BatchNormParams {
   const float* x;         // [rows, c]

@@ -3,8 +3,10 @@ import { batchNormKernels } from './batchNorm.js';
 import { binaryKernels } from './binary.js';
 import { channelSparseConv2dKernels } from './channelSparseConv2d.js';
 import { conv2dKernels } from './conv2d.js';
+import { depthwiseConv2dKernels } from './depthwiseConv2d.js';
 import { maskPredictorKernels } from './maskPredictor.js';
 import { maskKernels } from './masks.js';
+import { matmulKernels } from './matmul.js';
 import { movementKernels } from './movement.js';
 import { poolKernels } from './pool.js';
 import { reduceKernels } from './reduce.js';
@@ -17,8 +19,10 @@ export const nativeKernels: NativeKernel[] = [
   ...binaryKernels,
   ...channelSparseConv2dKernels,
   ...conv2dKernels,
+  ...depthwiseConv2dKernels,
   ...maskKernels,
   ...maskPredictorKernels,
+  ...matmulKernels,
   ...movementKernels,
   ...poolKernels,
   ...reduceKernels,

@@ -1,0 +1,75 @@
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import type { Conv2dCase } from '../cases/conv2d.js';
+import { depthwiseCases } from '../cases/depthwise.js';
+import { compareBackends, uniform } from './compareBackends.js';
+
+function outputShape({ x, filter, strides = 1, pad = 'same', dilations = 1 }: Conv2dCase) {
+  return tf.backend_util.computeConv2DInfo(x, filter, strides, dilations, pad, undefined, true)
+    .outShape;
+}
+
+function attributes({ strides = 1, pad = 'same' }: Conv2dCase) {
+  return { strides, pad, dilations: 1 } as unknown as tf.NamedAttrMap;
+}
+
+for (const c of depthwiseCases) {
+  const { strides = 1, pad = 'same', dilations = 1 } = c;
+
+  test(`depthwise: ${c.name}`, async () => {
+    await compareBackends([uniform(c.x, 1), uniform(c.filter, 2)], (x, filter) =>
+      tf.depthwiseConv2d(
+        x as tf.Tensor4D,
+        filter as tf.Tensor4D,
+        strides,
+        pad as 'same',
+        'NHWC',
+        dilations,
+      ),
+    );
+  });
+
+  if (c.dilations !== undefined) continue;
+
+  test(`depthwise input gradient: ${c.name}`, async () => {
+    const inputs = [uniform(outputShape(c), 3), uniform(c.filter, 2)];
+    await compareBackends(inputs, (dy, filter) =>
+      tf
+        .engine()
+        .runKernel(
+          'DepthwiseConv2dNativeBackpropInput',
+          { dy, filter },
+          { ...attributes(c), inputShape: c.x },
+        ),
+    );
+  });
+
+  test(`depthwise filter gradient: ${c.name}`, async () => {
+    const inputs = [uniform(c.x, 1), uniform(outputShape(c), 3)];
+    await compareBackends(inputs, (x, dy) =>
+      tf
+        .engine()
+        .runKernel(
+          'DepthwiseConv2dNativeBackpropFilter',
+          { x, dy },
+          { ...attributes(c), filterShape: c.filter },
+        ),
+    );
+  });
+}
+
+for (const activation of ['relu', 'relu6', 'elu'] as const) {
+  test(`fused depthwise: bias and ${activation}`, async () => {
+    const inputs = [uniform([2, 4, 4, 18], 1), uniform([3, 3, 18, 1], 2), uniform([18], 3)];
+    await compareBackends(inputs, (x, filter, bias) =>
+      tf.fused.depthwiseConv2d({
+        x: tf.mul(x, 6) as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        bias: bias as tf.Tensor1D,
+        activation,
+      }),
+    );
+  });
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import { matmulCases } from '../cases/matmul.js';
+import { compareBackends, uniform } from './compareBackends.js';
+
+for (const { name, a, b, transposeA, transposeB } of matmulCases) {
+  test(`matMul: ${name}`, async () => {
+    await compareBackends([uniform(a, 1), uniform(b, 2)], (x, y) =>
+      tf.matMul(x, y, transposeA, transposeB),
+    );
+  });
+}
+
+for (const activation of ['linear', 'relu', 'relu6', 'sigmoid', 'leakyrelu'] as const) {
+  for (const transposeA of [false, true]) {
+    test(`fused matMul: bias and ${activation}${transposeA ? ', transposed a' : ''}`, async () => {
+      const inputs = [uniform([9, 9], 1), uniform([9, 21], 2), uniform([21], 3)];
+      await compareBackends(inputs, (a, b, bias) =>
+        tf.fused.matMul({ a: tf.mul(a, 9), b, transposeA, bias, activation, leakyreluAlpha: 0.2 }),
+      );
+    });
+  }
+}
+
+test('matMul of int32 is tfjs’s own', async () => {
+  await tf.setBackend('native');
+  const y = tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]], [1, 2], 'int32'), [[3], [4]]));
+  assert.deepEqual(y.arraySync(), [[11]]);
+  y.dispose();
+});
