@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { backendName } from '../backend/register.js';
-import { channelSaliency, channelSparseConv2d } from '../ops/index.js';
+import { channelSaliency, channelSparseConv2d, stopGradient } from '../ops/index.js';
 import { DynamicLayer, type DynamicLayerConfig } from './dynamicLayer.js';
 import { registerLayer } from './register.js';
 
@@ -33,7 +33,7 @@ export class DynamicConv2D extends DynamicLayer {
       pad: padding === 'same' ? 'same' : 'valid',
       dilations: dilationRate,
       // Zero whatever made them so, the mask of a layer before or of one before a pooling.
-      inputMask: tf.cast(tf.notEqual(channelSaliency(x), 0), 'float32') as Tensor2D,
+      inputMask: tf.cast(tf.notEqual(channelSaliency(stopGradient(x)), 0), 'float32') as Tensor2D,
       outputMask: mask,
     });
     return bias === undefined ? y : y.add<Tensor4D>(bias);

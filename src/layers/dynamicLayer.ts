@@ -9,7 +9,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
-import { FtwtError } from '../errors.js';
+import { check, FtwtError } from '../errors.js';
 import { binarize, channelSaliency, maskPredictor, stopGradient } from '../ops/index.js';
 import { BatchNormalization, type BatchNormalizationConfig } from './batchNormalization.js';
 import {
@@ -49,6 +49,11 @@ export abstract class DynamicLayer extends tf.layers.Layer {
   ) {
     super(config as LayerArgs);
     this.options = fullDynamicOptions(config, this.name);
+    const { dataFormat } = config as { dataFormat?: string };
+    check(
+      dataFormat !== 'channelsFirst',
+      () => `${this.name}: dataFormat must be channelsLast, got ${dataFormat}`,
+    );
     this.activation = config.activation ?? 'linear';
     if (!['linear', 'relu', 'relu6'].includes(this.activation)) {
       this.otherActivation = activationLayer(this.activation, this.name);
