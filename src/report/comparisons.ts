@@ -1,6 +1,6 @@
 /** The plots that compare networks and layers: accuracy against FLOPs, predicted against measured. */
 import { percent } from './format.js';
-import { axisLook, renderPlot } from './plot.js';
+import { axisLook, legendLook, renderPlot, usualWidth } from './plot.js';
 import { roles } from './theme.js';
 import type { RunReport } from './types.js';
 
@@ -10,13 +10,6 @@ const percentAxis = {
   min: 0,
   max: 1,
   axisLabel: { ...axisLook.axisLabel, formatter: (value: number) => percent(value, 0) },
-} as const;
-
-const legendLook = {
-  top: 0,
-  left: 0,
-  itemGap: 18,
-  textStyle: { color: roles.ink, fontSize: 12 },
 } as const;
 
 /** One accuracy for each FLOPs reduction: the dense network, and the dynamic one by both counts. */
@@ -152,13 +145,15 @@ export function reductionPlot({ dynamic, estimated }: RunReport): string {
 
 /** Share of active channels in each layer: bars as measured, ticks as estimated. */
 export function keepRatioPlot({ layers }: RunReport): string {
+  const [left, right] = [112, 50];
+  const plotWidth = usualWidth - left - right;
   const rowHeight = layers.length > 15 ? 20 : 27;
   return renderPlot({
     id: 'keepRatio',
     label: 'Share of active channels per layer, predicted and measured',
     height: 84 + rowHeight * Math.max(1, layers.length),
     option: {
-      grid: { left: 108, right: 50, top: 40, bottom: 40 },
+      grid: { left, right, top: 40, bottom: 40 },
       legend: legendLook,
       xAxis: {
         ...percentAxis,
@@ -171,20 +166,23 @@ export function keepRatioPlot({ layers }: RunReport): string {
         type: 'category',
         inverse: true,
         data: layers.map(({ name }) => name),
-        axisLabel: { ...axisLook.axisLabel, interval: 0, width: 98, overflow: 'truncate' },
+        axisLabel: { ...axisLook.axisLabel, interval: 0, formatter: shortName },
       },
       series: [
         {
           type: 'bar',
           name: 'measured',
-          data: layers.map(({ keepRatio }) => keepRatio.measured),
+          data: layers.map(({ keepRatio: { measured, estimated } }) => ({
+            value: measured,
+            // Beyond the tick, where that one stands further out.
+            label: { distance: 8 + plotWidth * Math.max(0, estimated - measured) },
+          })),
           color: roles.dynamic,
           barWidth: '62%',
           silent: true,
           label: {
             show: true,
             position: 'right',
-            distance: 8,
             color: roles.muted,
             formatter: ({ value }) => percent(Number(value), 0),
           },
@@ -195,11 +193,16 @@ export function keepRatioPlot({ layers }: RunReport): string {
           data: layers.map(({ keepRatio }, index) => [keepRatio.estimated, index]),
           symbol: 'rect',
           symbolSize: [4, 0.8 * rowHeight],
-          color: roles.estimated,
+          itemStyle: { color: roles.estimated, opacity: 1 },
           silent: true,
           z: 5,
         },
       ],
     },
   });
+}
+
+/** The end of a long name: that is where layers differ. */
+function shortName(name: string): string {
+  return name.length <= 14 ? name : `…${name.slice(-13)}`;
 }

@@ -1,6 +1,6 @@
 /** The training curves of the report. */
 import { percent } from './format.js';
-import { axisLook, renderPlot, type PlotOption } from './plot.js';
+import { axisLook, legendLook, renderPlot, type PlotOption } from './plot.js';
 import { roles } from './theme.js';
 import type { EpochReport, RunReport } from './types.js';
 
@@ -38,6 +38,10 @@ function lineSeries({ name, color, dashed = false, points }: Line): Series {
   };
 }
 
+/** A line, and the same with gaps: echarts' own legend draws dashed lines solid. */
+const solidIcon = 'path://M0 4h22v2h-22z';
+const dashedIcon = 'path://M0 4h6v2h-6zM8 4h6v2h-6zM16 4h6v2h-6z';
+
 interface CurveAxis {
   name: string;
   format: (value: number) => string;
@@ -51,11 +55,12 @@ function curves(id: string, label: string, lines: Line[], axis: CurveAxis): stri
     option: {
       grid: { left: 56, right: 18, top: 58, bottom: 46 },
       legend: {
-        top: 0,
-        left: 0,
-        itemGap: 18,
+        ...legendLook,
         itemWidth: 22,
-        textStyle: { color: roles.ink, fontSize: 12 },
+        data: shown.map(({ name, dashed = false }) => ({
+          name,
+          icon: dashed ? dashedIcon : solidIcon,
+        })),
       },
       xAxis: {
         ...axisLook,
@@ -127,7 +132,7 @@ export function lossPlot(report: RunReport): string {
 export function maskPlot({ dynamic: { history } }: RunReport): string {
   const lines: Line[] = [
     {
-      name: 'agreement with the target mask',
+      name: 'as the target mask',
       color: roles.estimated,
       points: pointsOf(history, 0, (epoch) => epoch.maskAccuracy),
     },

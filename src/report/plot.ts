@@ -16,7 +16,7 @@ export interface Plot {
 }
 
 /** Size at which text of 12 px reads well both on a phone (full width) and in two columns. */
-const usualWidth = 500;
+export const usualWidth = 500;
 const usualHeight = 300;
 
 export const axisLook = {
@@ -25,6 +25,14 @@ export const axisLook = {
   axisLabel: { color: roles.muted, fontSize: 12 },
   nameTextStyle: { color: roles.muted, fontSize: 12 },
   splitLine: { lineStyle: { color: roles.grid } },
+};
+
+/** The gap is wide because echarts, without a browser, underrates how wide text is. */
+export const legendLook = {
+  top: 0,
+  left: 0,
+  itemGap: 24,
+  textStyle: { color: roles.ink, fontSize: 12 },
 };
 
 export function renderPlot({

@@ -43,10 +43,11 @@ export function training(report: RunReport): string {
   const masked = report.dynamic.history.some(({ keepRatio }) => keepRatio !== undefined);
   const first = report.dense.history.length;
   return `<section><h2>Training</h2>
-<p class="quiet">The dense network trains for ${first} epochs; the dynamic one starts from its weights and goes on for ${report.dynamic.history.length}.</p>
+<p class="quiet">The dense network trains for ${first} epochs; the dynamic one starts from its weights and goes on for ${report.dynamic.history.length}.
+Training values are means over an epoch, of augmented images.</p>
 <div class="plots">
 ${figure('Accuracy', accuracyPlot(report))}
-${figure('Loss', lossPlot(report), 'Training values: means over an epoch, of augmented images.')}
+${figure('Loss', lossPlot(report))}
 ${figure('Accuracy against FLOPs', tradeOffPlot(report), 'The same dynamic network by both ways of counting; predicted: skippable, before dynamic training.')}
 ${masked ? figure('Masks', maskPlot(report), 'Over the training images, mean of the layers. Predictors are frozen in the second part of the training.') : ''}
 </div></section>`;
@@ -65,7 +66,7 @@ export function reductions(report: RunReport): string {
   return `<section><h2>Where the work is saved</h2>
 <p class="quiet">Predicted: from the dense network and a calibration batch of ${grouped(report.estimated.calibrationImages)} training images,
 before any dynamic training. Measured: on all ${grouped(report.data.testCount)} test images, after it.</p>
-<div class="plots">
+<div class="plots" style="align-items:start">
 ${figure('FLOPs reduction', reductionPlot(report))}
 ${layers.length === 0 ? '' : figure('Active channels per layer', keepRatioPlot(report))}
 </div>

@@ -44,6 +44,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .35rem; }
 h2 { font-size: 1.15rem; margin: 2.6rem 0 .3rem; }
 h3 { font-size: .95rem; font-weight: 600; margin: 0 0 .5rem; }
 p { margin: 0 0 .9rem; max-width: 72ch; }
+header .quiet { max-width: none; }
 .quiet { color: var(--muted); }
 .cards { display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); margin: 1.4rem 0; }
 .card, figure, .sheet {
