@@ -69,16 +69,30 @@ export function maskLoss(predictions: readonly MaskPrediction[]): tf.Scalar {
       () =>
         `maskLoss: targetMask of layer ${layer} must be [${maskLogits.shape}], got [${targetMask.shape}]`,
     );
+    const [n] = predictions[0].maskLogits.shape;
+    check(
+      maskLogits.shape[0] === n,
+      () =>
+        `maskLoss: layer ${layer} must have the batch of layer 0, ${n}, got ${maskLogits.shape[0]}`,
+    );
     return targetMask;
   });
   return tf.tidy(() => {
-    // One row of all layers' channels: the cost is per call, not per element.
-    const maskLogits = tf.concat2d(
-      predictions.map((prediction) => prediction.maskLogits),
-      1,
-    );
-    const targetMask = tf.concat2d(targets, 1);
-    const total = tf.softplus(maskLogits).sub(maskLogits.mul(targetMask)).sum();
-    return total.div<tf.Scalar>(maskLogits.shape[0] * predictions.length);
+    // Layer by layer: the gradient of a concatenation is a split, which costs more than all the rest.
+    const sums = predictions.map(({ maskLogits }, i) => crossEntropySum(maskLogits, targets[i]));
+    return tf.addN(sums).div<tf.Scalar>(predictions[0].maskLogits.shape[0] * predictions.length);
   });
+}
+
+/** Sum of softplus(z) - z * target; gradient (sigmoid(z) - target) * dy for z alone. */
+function crossEntropySum(maskLogits: tf.Tensor2D, targetMask: tf.Tensor2D): tf.Scalar {
+  const op = tf.customGrad((z, save) => {
+    (save as tf.GradSaveFunc)([z as tf.Tensor]);
+    const logits = z as tf.Tensor2D;
+    return {
+      value: tf.softplus(logits).sub(logits.mul(targetMask)).sum<tf.Scalar>(),
+      gradFunc: (dy, [saved]) => tf.sigmoid(saved).sub(targetMask).mul(dy),
+    };
+  });
+  return op(maskLogits) as tf.Scalar;
 }

@@ -125,6 +125,11 @@ test('maskLoss of no layers is 0; a missing target is an error', () => {
     () => maskLoss([{ maskLogits: tf.zeros([2, 3]), targetMask: tf.zeros([2, 4]) }]),
     /must be \[2,3\], got \[2,4\]/,
   );
+  const ofBatch = (n: number) => ({
+    maskLogits: tf.zeros<tf.Rank.R2>([n, 1]),
+    targetMask: tf.zeros<tf.Rank.R2>([n, 1]),
+  });
+  assert.throws(() => maskLoss([ofBatch(2), ofBatch(3)]), /the batch of layer 0, 2, got 3/);
 });
 
 test('losses leak nothing', () => {
