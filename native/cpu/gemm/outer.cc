@@ -15,8 +15,16 @@ cpu::PanelLayout outer_layout(int64_t columns) {
 
 namespace {
 
-constexpr int64_t kBlock = 96;
+constexpr int64_t kBlock = 192;
 using Source = RowBlock<kBlock>;
+
+// A panel of dy of this many floats (24 KiB) leaves room for a strip of the source beside it.
+constexpr int64_t kPanelFloats = 6144;
+
+int64_t block_pixels(const cpu::PanelLayout& layout) {
+  const int64_t widest = (layout.vectors + layout.panels - 1) / layout.panels * kLanes;
+  return smaller(kBlock, kPanelFloats / widest);
+}
 
 // Source pixels that a block may reach; blocks that reach more (large strides or dilations) read the source in place.
 constexpr int64_t kMaxReach = 1024;
@@ -69,6 +77,9 @@ void pack_dy(const cpu::OuterGemm& gemm, const cpu::PanelLayout& layout, const P
 // Copies `pixels` source pixels, the first at (row, column) counted over the whole batch, into strips.
 void pack_source(const cpu::TapWindow& window, const Workspace& w, int64_t row, int64_t column, int64_t pixels) {
   const int64_t widest = w.strips.widest;
+  const float* const end = window.source + (window.batch - 1) * window.source_batch_stride +
+                           (window.source_h - 1) * window.source_row_stride +
+                           (window.source_w - 1) * window.source_pixel_stride + window.depth;
   for (int64_t strip = 0; strip < w.strips.count; ++strip) {
     const int64_t first = w.strips.first(strip);
     const int64_t width = w.strips.first(strip + 1) - first;
@@ -88,7 +99,9 @@ void pack_source(const cpu::TapWindow& window, const Workspace& w, int64_t row, 
         from = row_start();
       }
       // Whole vectors run over into the next pixel, which is written afterwards, or into the spare vector at the end.
-      for (int64_t c = 0; c < width; c += kLanes) store(to + c, load_some(from + c, width - c));
+      for (int64_t c = 0; c < width; c += kLanes) {
+        store(to + c, end - (from + c) >= kLanes ? load(from + c) : load_partial(from + c, end - (from + c)));
+      }
     }
   }
 }
@@ -142,9 +155,10 @@ void outer_range(const cpu::OuterGemm& gemm, int64_t pixel_begin, int64_t pixel_
   Workspace w(gemm, layout, &carver);
   Source& source = w.source;
   source.prepare();
+  const int64_t block = block_pixels(layout);
 
-  for (int64_t begin = pixel_begin; begin < pixel_end; begin += kBlock) {
-    const int64_t count = smaller(pixel_end - begin, kBlock);
+  for (int64_t begin = pixel_begin; begin < pixel_end; begin += block) {
+    const int64_t count = smaller(pixel_end - begin, block);
     const PixelCursor cursor = PixelCursor::at(window, begin);
     pack_dy(gemm, layout, cursor, count, w.dy);
     const SourceRows rows = reach(window, w, cursor, count);
