@@ -33,12 +33,12 @@ export function convFields(info: tf.backend_util.Conv2DInfo): Conv2dFields {
   };
 }
 
-/** Attributes of the convolution kernels; the gradient kernels leave `dilations` out. */
+/** Attributes of the convolution kernels. The gradient kernels leave `dilations` out; tf.layers' depthwise layer gives null. */
 export interface ConvAttributes {
   strides: number | [number, number];
   pad: Parameters<typeof tf.backend_util.computeConv2DInfo>[4];
   dataFormat?: 'NHWC' | 'NCHW';
-  dilations?: number | [number, number];
+  dilations?: number | [number, number] | null;
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
@@ -46,7 +46,7 @@ export interface ConvAttributes {
 export function convInfo(
   xShape: number[],
   filterShape: number[],
-  { strides, pad, dataFormat = 'NHWC', dilations = 1, dimRoundingMode }: ConvAttributes,
+  { strides, pad, dataFormat = 'NHWC', dilations, dimRoundingMode }: ConvAttributes,
   depthwise = false,
 ): tf.backend_util.Conv2DInfo | undefined {
   if (dataFormat !== 'NHWC') return undefined;
@@ -54,7 +54,7 @@ export function convInfo(
     xShape as Shape4D,
     filterShape as Shape4D,
     strides,
-    dilations,
+    dilations ?? 1,
     pad,
     dimRoundingMode,
     depthwise,
