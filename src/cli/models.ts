@@ -1,7 +1,7 @@
 /** Networks by the names that the command line takes. */
 import type * as tf from '@tensorflow/tfjs';
-import { DynamicLayer } from '../layers/index.js';
 import { mobilenetV1, resnet, vgg16Bn, vggSmall, type ModelOptions } from '../models/index.js';
+import { isDynamic } from '../pruning/macs.js';
 import type { ModelName } from './options.js';
 
 const builders: Record<ModelName, (options: ModelOptions) => tf.LayersModel> = {
@@ -17,5 +17,5 @@ export function buildModel(name: ModelName, options: Required<ModelOptions>): tf
 }
 
 export function isDynamicModel(model: tf.LayersModel): boolean {
-  return model.layers.some((layer) => layer instanceof DynamicLayer);
+  return model.layers.some(isDynamic);
 }

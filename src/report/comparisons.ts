@@ -12,10 +12,15 @@ const percentAxis = {
   axisLabel: { ...axisLook.axisLabel, formatter: (value: number) => percent(value, 0) },
 } as const;
 
-/** One accuracy for each FLOPs reduction: the dense network, and the dynamic one by both counts. */
+/** One accuracy for each FLOPs reduction: the dense network, and the dynamic one by both counts, with its way there. */
 export function tradeOffPlot({ dense, dynamic, estimated }: RunReport): string {
   const reduction = dynamic.macsReduction;
-  const accuracies = [dense.accuracy, dynamic.accuracy];
+  const path = dynamic.history.flatMap(({ testAccuracy, macsReduction }) =>
+    testAccuracy === undefined || macsReduction === undefined
+      ? []
+      : [[macsReduction.skippable, testAccuracy]],
+  );
+  const accuracies = [dense.accuracy, dynamic.accuracy, ...path.map(([, accuracy]) => accuracy)];
   const lowest = Math.min(...accuracies) - 0.01;
   const highest = Math.max(...accuracies) + 0.01;
   const point = (
@@ -75,8 +80,14 @@ export function tradeOffPlot({ dense, dynamic, estimated }: RunReport): string {
       },
       series: [
         {
-          type: 'scatter',
-          data: [],
+          type: 'line',
+          data: path,
+          symbol: 'circle',
+          symbolSize: 4,
+          silent: true,
+          color: roles.dynamic,
+          lineStyle: { width: 1, opacity: 0.5 },
+          itemStyle: { opacity: 0.5 },
           markLine: {
             symbol: 'none',
             silent: true,

@@ -48,7 +48,7 @@ Training values are means over an epoch, of augmented images.</p>
 <div class="plots">
 ${figure('Accuracy', accuracyPlot(report))}
 ${figure('Loss', lossPlot(report))}
-${figure('Accuracy against FLOPs', tradeOffPlot(report), 'The same dynamic network by both ways of counting; predicted: skippable, before dynamic training.')}
+${figure('Accuracy against FLOPs', tradeOffPlot(report), 'The same dynamic network by both ways of counting; the thin line is its way there, epoch by epoch.')}
 ${masked ? figure('Masks', maskPlot(report), 'Over the training images, mean of the layers. Predictors are frozen in the second part of the training.') : ''}
 </div></section>`;
 }

@@ -20,6 +20,8 @@ export interface EpochReport {
   trainAccuracy?: number;
   testLoss?: number;
   testAccuracy?: number;
+  /** Measured on the test images after the epoch; dynamic training only. */
+  macsReduction?: MacsReduction;
   /** Mean over layers, from 0 to 1: share of active channels in the predicted masks; dynamic training only. */
   keepRatio?: number;
   /** Mean over layers, from 0 to 1: share of channels whose predicted mask is the target mask; dynamic training only. */

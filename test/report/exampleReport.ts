@@ -23,6 +23,7 @@ function history(epochs: number, from: number, to: number, dynamic: boolean): Ep
       ...(dynamic
         ? {
             maskLoss: 12 * (1 - 0.7 * done),
+            macsReduction: { published: 0.45 + 0.15 * done, skippable: 0.4 + 0.14 * done },
             keepRatio: 1 - 0.35 * done,
             maskAccuracy: 0.6 + 0.25 * done,
           }

@@ -1,8 +1,7 @@
 /** `ftwt evaluate`: accuracy of a saved model and, if it is dynamic, what its masks save. */
 import { duration, grouped, percent } from '../../report/format.js';
 import { countMacs, type MacsSummary } from '../../pruning/index.js';
-import { loadModel } from '../../train/index.js';
-import { inspect } from '../inspect.js';
+import { evaluate, loadModel } from '../../train/index.js';
 import { interruptible } from '../interrupt.js';
 import { loadData } from '../loadData.js';
 import type { DataOptions, DeviceOptions } from '../options.js';
@@ -24,7 +23,7 @@ export async function evaluateCommand(
   const dataset = await loadData(options, options.json);
   const split = dataset[options.split];
   const { accuracy, loss, images, seconds, macs } = await interruptible(
-    (signal) => inspect(model, split, { signal }),
+    (signal) => evaluate(model, split, { signal }),
     () => 'Stopped.',
   );
   const denseMacs = countMacs(model).total;

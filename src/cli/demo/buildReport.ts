@@ -3,9 +3,8 @@ import sharp from 'sharp';
 import type { Split } from '../../data/index.js';
 import { countMacs } from '../../pruning/index.js';
 import type { EpochReport, LayerReport, RunReport, SampleReport } from '../../report/index.js';
-import type { EpochEntry } from '../../train/index.js';
+import type { EpochEntry, Evaluation } from '../../train/index.js';
 import { demoRecipe } from '../demoRecipe.js';
-import type { Inspection } from '../inspect.js';
 import { describeMachine } from '../machine.js';
 import { packageCommit, packageVersion } from '../package.js';
 import type { DemoResults, DemoRun } from './phases.js';
@@ -93,6 +92,7 @@ function epochReport(entry: EpochEntry): EpochReport {
     trainAccuracy,
     testLoss: test?.loss,
     testAccuracy: test?.accuracy,
+    macsReduction: test?.macsReduction,
     seconds,
     ...(layers.length > 0 && {
       maskLoss,
@@ -105,10 +105,10 @@ function epochReport(entry: EpochEntry): EpochReport {
 /** The cheapest test images, ascending, and the costliest, descending; no image in both. */
 async function extremes(
   split: Split,
-  { predicted, sampleMacs }: Inspection,
+  { predicted, sampleMacs }: Evaluation,
   perEnd: number,
 ): Promise<RunReport['samples']> {
-  const macs = sampleMacs!;
+  const macs = sampleMacs!.skippable;
   const order = Array.from(macs.keys()).sort((a, b) => macs[a] - macs[b] || a - b);
   const count = Math.min(perEnd, Math.floor(order.length / 2));
   const sample = async (index: number): Promise<SampleReport> => ({

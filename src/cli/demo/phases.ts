@@ -5,16 +5,17 @@ import { vggSmall } from '../../models/index.js';
 import { makeDynamic, type MacsEstimate } from '../../pruning/index.js';
 import {
   consoleReporter,
+  evaluate,
   fit,
   oneCycleSchedule,
   saveModel,
+  type Evaluation,
   type FitOptions,
   type History,
   type Reporter,
 } from '../../train/index.js';
 import { calibrate } from '../calibration.js';
 import { demoRecipe } from '../demoRecipe.js';
-import { inspect, type Inspection } from '../inspect.js';
 import type { Clock } from './clock.js';
 import type { RunFolder } from './runFolder.js';
 import type { DemoSettings } from './settings.js';
@@ -35,9 +36,9 @@ export interface Trained {
 
 /** All that the report is made of. */
 export interface DemoResults {
-  dense: Trained & { test: Inspection };
+  dense: Trained & { test: Evaluation };
   estimate: MacsEstimate;
-  dynamic: Trained & { test: Inspection };
+  dynamic: Trained & { test: Evaluation };
 }
 
 /** @throws the signal's reason when stopped; what is done lies in the run's folder */
@@ -49,9 +50,9 @@ export async function runPhases(run: DemoRun): Promise<DemoResults> {
   say(run, `Evaluating both on ${run.dataset.test.count} test images`);
   const { signal } = run;
   return {
-    dense: { ...dense, test: await inspect(dense.model, run.dataset.test, { signal }) },
+    dense: { ...dense, test: await evaluate(dense.model, run.dataset.test, { signal }) },
     estimate,
-    dynamic: { ...dynamic, test: await inspect(dynamic.model, run.dataset.test, { signal }) },
+    dynamic: { ...dynamic, test: await evaluate(dynamic.model, run.dataset.test, { signal }) },
   };
 }
 
