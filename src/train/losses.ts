@@ -87,11 +87,13 @@ export function maskLoss(predictions: readonly MaskPrediction[]): tf.Scalar {
 /** Sum of softplus(z) - z * target; gradient (sigmoid(z) - target) * dy for z alone. */
 function crossEntropySum(maskLogits: tf.Tensor2D, targetMask: tf.Tensor2D): tf.Scalar {
   const op = tf.customGrad((z, save) => {
-    (save as tf.GradSaveFunc)([z as tf.Tensor]);
     const logits = z as tf.Tensor2D;
+    // The target too: its scope may end before the backward pass.
+    (save as tf.GradSaveFunc)([logits, targetMask]);
     return {
       value: tf.softplus(logits).sub(logits.mul(targetMask)).sum<tf.Scalar>(),
-      gradFunc: (dy, [saved]) => tf.sigmoid(saved).sub(targetMask).mul(dy),
+      gradFunc: (dy, [savedLogits, savedTarget]) =>
+        tf.sigmoid(savedLogits).sub(savedTarget).mul(dy),
     };
   });
   return op(maskLogits) as tf.Scalar;
