@@ -61,8 +61,11 @@ struct Joined {
     });
     std::fill(first, first + c, 0.0);
     std::fill(second, second + c, 0.0);
-    for (std::size_t i = 0; i < partial.size(); ++i) {
-      (static_cast<int64_t>(i) / cols % 2 == 0 ? first : second)[static_cast<int64_t>(i) % c] += partial[i];
+    for (int64_t i = 0; i < thread_count() * 2 * cols; i += 2 * cols) {
+      for (int64_t j = 0; j < cols; ++j) {
+        first[j % c] += partial[i + j];
+        second[j % c] += partial[i + cols + j];
+      }
     }
   }
 };

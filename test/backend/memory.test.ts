@@ -69,7 +69,9 @@ test('10,000 operations leave native and JavaScript memory flat', async () => {
   const after = process.memoryUsage();
   assert.ok(after.heapUsed - heapUsed < 4e6, `heap grew by ${after.heapUsed - heapUsed}`);
   assert.ok(after.external - external < 4e6, `external grew by ${after.external - external}`);
-  assert.ok(after.rss - rss < 64e6, `resident memory grew by ${after.rss - rss}`);
+  // AddressSanitizer keeps up to 256 MB of freed memory in quarantine.
+  const limit = process.env.FTWT_TEST_SANITIZED === undefined ? 64e6 : 320e6;
+  assert.ok(after.rss - rss < limit, `resident memory grew by ${after.rss - rss}`);
 });
 
 test('trim gives idle blocks back', async () => {

@@ -32,7 +32,11 @@ FTWT_INLINE void with_activation(int activation, Function function) {
   }
 }
 
-// Adds to first, second [cols] the column sums of the pair that `term(row, column, &u, &v)` gives.
+struct Pair {
+  float u, v;
+};
+
+// Adds to first, second [cols] the column sums of the pair that `term(row, column)` gives.
 template <typename Term>
 FTWT_INLINE void column_sums(int64_t rows, int64_t cols, double* first, double* second, Term term) {
   float u_block[kColTile], v_block[kColTile];
@@ -42,12 +46,10 @@ FTWT_INLINE void column_sums(int64_t rows, int64_t cols, double* first, double* 
       const int64_t end = rows - r < kBlockRows ? rows : r + kBlockRows;
       for (int64_t c = 0; c < width; ++c) u_block[c] = v_block[c] = 0;
       for (; r < end; ++r) {
-#pragma GCC ivdep
         for (int64_t c = 0; c < width; ++c) {
-          float u, v;
-          term(r, c0 + c, &u, &v);
-          u_block[c] += u;
-          v_block[c] += v;
+          const Pair pair = term(r, c0 + c);
+          u_block[c] += pair.u;
+          v_block[c] += pair.v;
         }
       }
       for (int64_t c = 0; c < width; ++c) {
@@ -62,9 +64,9 @@ FTWT_INLINE void column_sums(int64_t rows, int64_t cols, double* first, double* 
 
 // Sums of x - shift and of its square: shifted by a value of the column, the difference of squares does not cancel.
 void batch_sums(const float* x, const float* shift, int64_t rows, int64_t cols, double* sum, double* squares) {
-  column_sums(rows, cols, sum, squares, [=](int64_t r, int64_t c, float* u, float* v) {
-    *u = x[r * cols + c] - shift[c];
-    *v = *u * *u;
+  column_sums(rows, cols, sum, squares, [=](int64_t r, int64_t c) {
+    const float shifted = x[r * cols + c] - shift[c];
+    return Pair{shifted, shifted * shifted};
   });
 }
 
@@ -85,10 +87,10 @@ void batch_norm_rows(int activation, const float* x, const float* mean, const fl
 void batch_norm_grad_sums(int activation, const float* x, const float* dy, const float* mean, const float* scale,
                           const float* offset, int64_t rows, int64_t cols, double* sum_dz, double* sum_dz_centred) {
   with_activation(activation, [=](auto act) {
-    column_sums(rows, cols, sum_dz, sum_dz_centred, [=](int64_t r, int64_t c, float* u, float* v) {
+    column_sums(rows, cols, sum_dz, sum_dz_centred, [=](int64_t r, int64_t c) {
       const float centred = x[r * cols + c] - mean[c];
-      *u = act.passes(centred * scale[c] + offset[c]) ? dy[r * cols + c] : 0.0f;
-      *v = *u * centred;
+      const float dz = act.passes(centred * scale[c] + offset[c]) ? dy[r * cols + c] : 0.0f;
+      return Pair{dz, dz * centred};
     });
   });
 }

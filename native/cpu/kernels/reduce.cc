@@ -53,6 +53,7 @@ static double reduce_run(const float* x, int64_t count) {
     for (int k = 1; k < kAccumulators; ++k) acc[0] = Op::combine(acc[0], acc[k]);
     totals = Op::combine(totals, __builtin_convertvector(acc[0], DVec));
   }
+  for (; i + kLanes <= count; i += kLanes) totals = Op::combine(totals, __builtin_convertvector(load(x + i), DVec));
   double total = Op::kIdentity;
   for (int lane = 0; lane < kLanes; ++lane) total = Op::combine(total, totals[lane]);
   for (; i < count; ++i) total = Op::combine(total, static_cast<double>(x[i]));
@@ -68,7 +69,6 @@ static void reduce_tile(const float* x, int64_t rows, int64_t cols, int64_t stri
     for (int64_t c = 0; c < cols; ++c) block[c] = x[r * stride + c];
     for (++r; r < end; ++r) {
       const float* row = x + r * stride;
-#pragma GCC ivdep
       for (int64_t c = 0; c < cols; ++c) block[c] = Op::combine(block[c], row[c]);
     }
     for (int64_t c = 0; c < cols; ++c) acc[c] = Op::combine(acc[c], static_cast<double>(block[c]));
