@@ -1,4 +1,5 @@
-// Which channels of each sample are active, and the runs of samples that agree about it.
+// Which channels of each sample are active, the runs of samples that agree about it, and whether skipping the others
+// pays.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -16,7 +17,7 @@ struct SampleRun {
 
 class ActiveChannels {
  public:
-  ActiveChannels(const ChannelMasks& masks, int64_t n, int64_t c_in, int64_t c_out);
+  ActiveChannels(const ChannelMasks& masks, const Conv2dShape& shape);
 
   // Runs of at most `longest` samples.
   std::vector<SampleRun> runs(int64_t longest) const;
@@ -35,6 +36,17 @@ class ActiveChannels {
 
   int64_t n_;
   Lists in_, out_;
+};
+
+// How a batch is computed.
+struct SparsePlan {
+  std::vector<SampleRun> runs;
+  bool by_runs;                  // each thread has runs of its own
+  bool dense;                    // all channels of all samples at once
+  bool all_inputs, all_outputs;  // nothing is masked
+
+  SparsePlan(const ActiveChannels& active, const Conv2dShape& shape);
+  int64_t run_count() const { return static_cast<int64_t>(runs.size()); }
 };
 
 }  // namespace ftwt::cpu

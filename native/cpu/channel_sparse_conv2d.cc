@@ -1,6 +1,9 @@
 // Each run of samples with the same active channels is a dense convolution of its own: active channels of x are
 // gathered into [pixels, active], the active part of the filter is packed, and the product is scattered into y. Runs
 // are shared out to the threads where there are enough of them; else the threads work together inside each run.
+//
+// Packing a filter for every run pays only where it serves enough pixels. Else the batch runs dense, with masked
+// channels set to zero.
 #include "ops/channel_sparse_conv2d.h"
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 
 FTWT_DECLARE_KERNEL(void gather_channels(const float* x, int64_t pixels, int64_t c, const int32_t* list, int64_t count,
                                          float* compact);
+                    void mask_channels(const float* x, int64_t pixels, int64_t c, const float* mask, float* y);
                     void scatter_channels(const float* compact, int64_t pixels, int64_t c, const int32_t* list,
                                           int64_t count, float* x))
 
@@ -26,9 +30,6 @@ constexpr int64_t kPixelGrain = 256;
 
 // Elements of a filter that one thread sums at least.
 constexpr int64_t kSumGrain = 1 << 14;
-
-// Runs per thread, so that samples with many active channels even out.
-constexpr int64_t kRunsPerThread = 4;
 
 // The steps of a run, by the pool or, inside a parallel region, by the calling thread alone.
 class Steps {
@@ -190,41 +191,43 @@ void add_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& p, const
   }
 }
 
-// The runs of a batch, and whether there are enough of them to give each thread its own.
-struct Plan {
-  std::vector<SampleRun> runs;
-  bool by_runs;
+// y [n, pixels, c] = x where the mask [n, c] is above 0, else 0. x may be y.
+void mask_samples(const float* x, const float* mask, int64_t n, int64_t pixels, int64_t c, float* y) {
+  parallel_for(n, kPixelGrain / pixels + 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t sample = begin; sample < end; ++sample) {
+      FTWT_KERNEL(mask_channels)(x + sample * pixels * c, pixels, c, mask + sample * c, y + sample * pixels * c);
+    }
+  });
+}
 
-  Plan(const ActiveChannels& active, int64_t n) : runs(active.runs(n)) {
-    const int64_t threads = thread_count();
-    by_runs = threads > 1 && static_cast<int64_t>(runs.size()) >= threads;
-    if (by_runs) runs = active.runs(std::max<int64_t>(1, n / (threads * kRunsPerThread)));
-  }
-  int64_t size() const { return static_cast<int64_t>(runs.size()); }
-};
+// x or dy without masked channels, for a dense convolution: itself, or a copy in `room`.
+const float* masked_input(const Conv2dShape& s, const ChannelMasks& masks, const SparsePlan& plan, const float* x,
+                          float* room) {
+  if (plan.all_inputs) return x;
+  mask_samples(x, masks.input, s.n, s.h * s.w, s.c_in, room);
+  return room;
+}
+
+const float* masked_output(const Conv2dShape& s, const ChannelMasks& masks, const SparsePlan& plan, const float* dy,
+                           float* room) {
+  if (plan.all_outputs) return dy;
+  mask_samples(dy, masks.output, s.n, s.out_h * s.out_w, s.c_out, room);
+  return room;
+}
+
+std::size_t input_floats(const Conv2dShape& s) { return static_cast<std::size_t>(s.n * s.h * s.w * s.c_in); }
+std::size_t output_floats(const Conv2dShape& s) { return static_cast<std::size_t>(s.n * s.out_h * s.out_w * s.c_out); }
 
 template <typename Params, typename Body>
-void for_each_run(const Params& p, const Body& body) {
-  const ActiveChannels active(p.masks, p.shape.n, p.shape.c_in, p.shape.c_out);
-  const Plan plan(active, p.shape.n);
+void for_each_run(const Params& p, const SparsePlan& plan, const Body& body) {
   const auto range = [&](int64_t begin, int64_t end, int) {
     const Steps steps(!plan.by_runs);
     for (int64_t i = begin; i < end; ++i) body(p, Run(p.shape, plan.runs[i]), steps);
   };
-  plan.by_runs ? parallel_for(plan.size(), 1, range) : range(0, plan.size(), 0);
+  plan.by_runs ? parallel_for(plan.run_count(), 1, range) : range(0, plan.run_count(), 0);
 }
 
-}  // namespace
-
-void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) { for_each_run(p, forward); }
-
-void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& p) {
-  for_each_run(p, backprop_input);
-}
-
-void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& p) {
-  const ActiveChannels active(p.masks, p.shape.n, p.shape.c_in, p.shape.c_out);
-  const Plan plan(active, p.shape.n);
+void sum_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& p, const SparsePlan& plan) {
   const int64_t size = p.shape.kh * p.shape.kw * p.shape.c_in * p.shape.c_out;
   std::fill_n(p.d_filter, size, 0.0f);
   if (!plan.by_runs) {
@@ -234,7 +237,7 @@ void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilt
   // Every thread has a sum of its own, the first one d_filter itself; they are added in the threads' order.
   float* sums = thread_floats(Scratch::FilterSums, static_cast<std::size_t>(size * (thread_count() - 1)));
   std::atomic<int64_t> parts{0};
-  parallel_for(plan.size(), 1, [&](int64_t begin, int64_t end, int thread) {
+  parallel_for(plan.run_count(), 1, [&](int64_t begin, int64_t end, int thread) {
     float* sum = thread == 0 ? p.d_filter : sums + (thread - 1) * size;
     if (thread > 0) std::fill_n(sum, size, 0.0f);
     for (int64_t i = begin; i < end; ++i) add_backprop_filter(p, Run(p.shape, plan.runs[i]), Steps(false), sum);
@@ -246,6 +249,38 @@ void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilt
       for (int64_t i = begin; i < end; ++i) p.d_filter[i] += sum[i];
     }
   });
+}
+
+}  // namespace
+
+void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
+  const ActiveChannels active(p.masks, p.shape);
+  const SparsePlan plan(active, p.shape);
+  if (!plan.dense) return for_each_run(p, plan, forward);
+  float* room = thread_floats(Scratch::Gather, input_floats(p.shape));
+  const float* x = masked_input(p.shape, p.masks, plan, p.x, room);
+  conv2d({p.shape, x, p.filter, nullptr, Activation::Linear, p.y});
+  masked_output(p.shape, p.masks, plan, p.y, p.y);
+}
+
+void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& p) {
+  const ActiveChannels active(p.masks, p.shape);
+  const SparsePlan plan(active, p.shape);
+  if (!plan.dense) return for_each_run(p, plan, backprop_input);
+  float* room = thread_floats(Scratch::Gather, output_floats(p.shape));
+  const float* dy = masked_output(p.shape, p.masks, plan, p.dy, room);
+  conv2d_backprop_input({p.shape, dy, p.filter, p.dx});
+  masked_input(p.shape, p.masks, plan, p.dx, p.dx);
+}
+
+void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& p) {
+  const ActiveChannels active(p.masks, p.shape);
+  const SparsePlan plan(active, p.shape);
+  if (!plan.dense) return sum_backprop_filter(p, plan);
+  float* room = thread_floats(Scratch::Gather, input_floats(p.shape) + output_floats(p.shape));
+  const float* x = masked_input(p.shape, p.masks, plan, p.x, room);
+  const float* dy = masked_output(p.shape, p.masks, plan, p.dy, room + input_floats(p.shape));
+  conv2d_backprop_filter({p.shape, x, dy, p.d_filter});
 }
 
 }  // namespace ftwt::cpu

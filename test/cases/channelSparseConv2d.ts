@@ -18,8 +18,23 @@ export interface SparseConvCase {
 export const sparseConvCases: SparseConvCase[] = [
   { name: 'one of everything', x: [1, 1, 1, 1], filter: [1, 1, 1, 1], input: 1, output: 1 },
   { name: 'no masks', x: [3, 4, 5, 6], filter: [3, 3, 6, 5], pad: 'same' },
-  { name: 'input mask', x: [3, 5, 4, 9], filter: [3, 3, 9, 7], pad: 'same', input: 0.5 },
-  { name: 'output mask', x: [3, 5, 4, 9], filter: [3, 3, 9, 7], pad: 'same', output: 0.5 },
+  { name: 'input mask', x: [3, 5, 4, 9], filter: [3, 3, 9, 7], pad: 'same', input: 0.3 },
+  { name: 'output mask', x: [3, 5, 4, 9], filter: [3, 3, 9, 7], pad: 'same', output: 0.3 },
+  {
+    name: 'nearly full masks: dense',
+    x: [3, 3, 2, 9],
+    filter: [3, 3, 9, 17],
+    pad: 'same',
+    input: 0.9,
+    output: 0.9,
+  },
+  {
+    name: 'nearly full input mask: dense',
+    x: [3, 3, 2, 19],
+    filter: [3, 3, 19, 7],
+    pad: 'same',
+    input: 0.9,
+  },
   { name: 'both masks', x: [5, 5, 5, 17], filter: [3, 3, 17, 19], input: 0.5, output: 0.5 },
   {
     name: 'one image, both masks',

@@ -37,7 +37,7 @@ struct PackParams {
   int64_t tap_stride, row_stride, column_stride;  // in floats
   const int32_t* tap_list = nullptr;              // [taps]
   const int32_t* row_list = nullptr;              // [depth]
-  const int32_t* column_list = nullptr;           // [columns]
+  const int32_t* column_list = nullptr;           // [columns], ascending
 };
 
 // Which source rows an output pixel reads.
