@@ -16,6 +16,7 @@ export const demoRecipe = {
   dense: { epochs: 8, learningRate: 0.1 },
   dynamic: { epochs: 6, learningRate: 0.02, predictorLearningRate: 0.1, cooldown: 0.5 },
   mode: 'decoupled',
+  predictor: { pooling: 'max', softmax: true },
   /** Skippable FLOPs reduction for which the mass is chosen. */
   reduction: 0.55,
   /** Training images from which the reduction is estimated. */

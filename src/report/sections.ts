@@ -64,7 +64,7 @@ export function reductions(report: RunReport): string {
     )
     .join('\n');
   return `<section><h2>Where the work is saved</h2>
-<p class="quiet">Predicted: from the dense network and a calibration batch of ${grouped(report.estimated.calibrationImages)} training images,
+<p class="quiet">Mass ${report.dynamic.mass}, ${escapeHtml(report.dynamic.mode)} training. Predicted: from the dense network and a calibration batch of ${grouped(report.estimated.calibrationImages)} training images,
 before any dynamic training. Measured: on all ${grouped(report.data.testCount)} test images, after it.</p>
 <div class="plots" style="align-items:start">
 ${figure('FLOPs reduction', reductionPlot(report))}

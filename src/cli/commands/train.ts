@@ -33,6 +33,8 @@ export interface TrainOptions extends DeviceOptions, DataOptions, TargetOptions 
   from?: string;
   out: string;
   mode: 'decoupled' | 'joint';
+  pooling: 'max' | 'average';
+  softmax: boolean;
   epochs: number;
   batchSize: number;
   lr?: number;
@@ -124,7 +126,8 @@ async function prepareFolder({ out, resume, force }: TrainOptions): Promise<void
 }
 
 async function startingModel(options: TrainOptions, dataset: Dataset): Promise<tf.LayersModel> {
-  const { model: name, from, seed, mode, quiet } = options;
+  const { model: name, from, seed, mode, pooling, softmax, quiet } = options;
+  const predictor = { mode, pooling, softmax };
   const goal = goalOf(options);
   const model =
     from === undefined
@@ -138,7 +141,7 @@ async function startingModel(options: TrainOptions, dataset: Dataset): Promise<t
   if (isDynamicModel(model)) {
     throw new UsageError(`${from} is dynamic already: leave --mass, --keep-ratio, --reduction out`);
   }
-  if (!('reduction' in goal)) return makeDynamic(model, { ...goal, mode });
+  if (!('reduction' in goal)) return makeDynamic(model, { ...goal, ...predictor });
   if (from === undefined) {
     throw new UsageError('--reduction needs a trained network to estimate from: --from');
   }
@@ -149,7 +152,7 @@ async function startingModel(options: TrainOptions, dataset: Dataset): Promise<t
       `Mass ${estimate.mass}: estimated FLOPs reduction ${percent(skippable)} skippable, ${percent(published)} published`,
     );
   }
-  return makeDynamic(model, { mass: estimate.mass, mode });
+  return makeDynamic(model, { mass: estimate.mass, ...predictor });
 }
 
 function scheduleOf({ schedule, lr, model, epochs, milestones, warmup }: TrainOptions): Schedule {

@@ -26,6 +26,12 @@ export function addTrain(program: Command): void {
         .choices(['decoupled', 'joint'])
         .default('decoupled'),
     )
+    .addOption(
+      new Option('--pooling <kind>', 'what the predictors see of a channel')
+        .choices(['max', 'average'])
+        .default('max'),
+    )
+    .option('--no-softmax', 'predictors without softmax over the pooled channels')
     .option('--epochs <count>', 'passes over the training images', positiveInteger, 200)
     .option('--batch-size <count>', 'images in a training step', positiveInteger, 128)
     .option('--lr <rate>', 'learning rate (default: 0.1, with --from 0.01)', positiveNumber)

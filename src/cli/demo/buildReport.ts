@@ -78,6 +78,8 @@ const fixedSettings = {
   padCrop: demoRecipe.augment.padCrop,
   flip: demoRecipe.augment.flip,
   cooldown: demoRecipe.dynamic.cooldown,
+  predictorPooling: demoRecipe.predictor.pooling,
+  predictorSoftmax: demoRecipe.predictor.softmax,
   schedule: 'one cycle',
 };
 

@@ -94,7 +94,7 @@ async function trainDynamic(run: DemoRun, dense: tf.LayersModel, mass: number): 
   const { settings } = run;
   run.clock.begin('dynamic training');
   say(run, 'Training the dynamic network from it');
-  const model = makeDynamic(dense, { mass, mode: settings.mode });
+  const model = makeDynamic(dense, { mass, mode: settings.mode, ...demoRecipe.predictor });
   return train(run, 'dynamic', model, {
     epochs: settings.dynamicEpochs,
     learningRate: oneCycleSchedule(settings.dynamicLearningRate, {
