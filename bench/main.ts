@@ -1,0 +1,15 @@
+/** npm run bench -- <benchmark> [arguments] */
+const benchmarks = ['train'] as const;
+
+async function main(): Promise<void> {
+  const [name, ...rest] = process.argv.slice(2);
+  if (!benchmarks.includes(name as (typeof benchmarks)[number])) {
+    console.error(`usage: npm run bench -- ${benchmarks.join('|')}`);
+    process.exitCode = 2;
+    return;
+  }
+  const { run } = (await import(`./${name}.js`)) as { run(args: string[]): Promise<void> };
+  await run(rest);
+}
+
+void main();
