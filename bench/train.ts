@@ -62,8 +62,8 @@ async function trainingStep({ inputShape, backend, batch }: Case): Promise<Conte
 interface Comparison {
   inputShape: string;
   native: Timing & { batch: number; msPerImage: number };
-  cpu: (Timing & { batch: number; msPerImage: number }) | null;
-  ratio: number | null;
+  cpu: Timing & { batch: number; msPerImage: number };
+  ratio: number;
 }
 
 /** Several native steps for each slow cpu step, by turns. */
@@ -103,8 +103,8 @@ export async function run(): Promise<void> {
       inputShape,
       (native.median / 1000).toFixed(3),
       native.msPerImage.toFixed(2),
-      cpu?.msPerImage.toFixed(0) ?? '-',
-      ratio === null ? '-' : `${Math.round(ratio)}x`,
+      cpu.msPerImage.toFixed(0),
+      `${Math.round(ratio)}x`,
     ]),
   );
   const path = saveResults('train', { comparisons, table });
