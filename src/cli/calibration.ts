@@ -1,7 +1,6 @@
-/** Training images from which reductions are estimated before any dynamic training. */
-import * as tf from '@tensorflow/tfjs';
-import { batches, type Split } from '../data/index.js';
-import { check } from '../errors.js';
+/** Reductions estimated before any dynamic training. */
+import type * as tf from '@tensorflow/tfjs';
+import type { Split } from '../data/index.js';
 import {
   estimateMacs,
   massForBudget,
@@ -9,7 +8,7 @@ import {
   type MacsEstimate,
   type MassForBudgetOptions,
 } from '../pruning/index.js';
-import { normalisationOf } from '../train/normalisation.js';
+import { calibrationBatch } from '../train/index.js';
 
 export type CalibrationGoal =
   | Pick<EstimateMacsOptions, 'mass' | 'keepRatio'>
@@ -27,19 +26,7 @@ export function calibrate(
   images: number,
   goal: CalibrationGoal,
 ): MacsEstimate {
-  const { mean, std } = normalisationOf(model);
-  check(
-    mean !== undefined && std !== undefined,
-    () =>
-      'the model does not tell how images were normalised: it was not trained with this package',
-  );
-  const [batch] = batches(split, {
-    batchSize: Math.min(images, split.count),
-    shuffle: 0,
-    mean,
-    std,
-  });
-  const x = tf.tensor4d(batch.x, batch.shape);
+  const x = calibrationBatch(model, split, images);
   try {
     return 'reduction' in goal
       ? massForBudget(model, x, goal).estimate

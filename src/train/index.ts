@@ -1,4 +1,5 @@
 /** Training, evaluation, and models on disk. */
+export { calibrationBatch } from './calibration.js';
 export { consoleReporter, type ConsoleReporterOptions } from './consoleReporter.js';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate.js';
 export { fit } from './fit.js';
