@@ -13,6 +13,7 @@ enum class BinaryOp : int {
   Maximum,
   Minimum,
   SquaredDifference,
+  ReluGrad,  // a = dy where b = x is above 0
   FloatCount,
   Greater = FloatCount,  // from here on the result is 0 or 1 in a byte
   GreaterEqual,

@@ -1,12 +1,36 @@
-/** Gradients of tfjs's own kernels that a fused native kernel computes; on other backends tfjs's own run. */
+/**
+ * Gradients of tfjs's own kernels that a fused native kernel computes; on other backends tfjs's own run.
+ * Gradients are global in tfjs, so these look at the backend when they run.
+ */
 import * as tf from '@tensorflow/tfjs';
 import type { NamedTensorMap, Tensor } from '@tensorflow/tfjs';
 
+export function registerNativeGradients(): void {
+  replaceReluGradient();
+  replaceBatchNormGradient();
+}
+
+/** Relu: one pass instead of Step and Multiply. */
+function replaceReluGradient(): void {
+  const original = tf.getGradient('Relu');
+  if (original === undefined) return;
+  tf.unregisterGradient('Relu');
+  tf.registerGradient({
+    ...original,
+    gradFunc: (dy, saved, attrs) => {
+      if (tf.getKernel('ReluGrad', tf.getBackend()) == null) {
+        return original.gradFunc(dy, saved, attrs);
+      }
+      const inputs = { a: dy as Tensor, b: saved[0] };
+      return { x: () => tf.engine().runKernel('ReluGrad', inputs) as unknown as Tensor };
+    },
+  });
+}
+
 /**
  * FusedBatchNorm: tfjs's gradient makes about ten tensors as large as x, `FusedBatchNormGrad` makes one.
- * Gradients are global in tfjs, so this one looks at the backend when it runs.
  */
-export function registerNativeGradients(): void {
+function replaceBatchNormGradient(): void {
   const original = tf.getGradient('FusedBatchNorm');
   if (original === undefined) return;
   tf.unregisterGradient('FusedBatchNorm');

@@ -67,6 +67,7 @@ void binary_plane(int op, const float* a, const float* b, void* y, int64_t rows,
     case BinaryOp::Maximum: return map(floats, [](float u, float v) { return (u > v) | (u != u) ? u : v; });
     case BinaryOp::Minimum: return map(floats, [](float u, float v) { return (u < v) | (u != u) ? u : v; });
     case BinaryOp::SquaredDifference: return map(floats, [](float u, float v) { return (u - v) * (u - v); });
+    case BinaryOp::ReluGrad: return map(floats, [](float u, float v) { return v > 0 ? u : v <= 0 ? 0.0f : v; });
     case BinaryOp::Greater: return map(bytes, [](float u, float v) -> uint8_t { return u > v; });
     case BinaryOp::GreaterEqual: return map(bytes, [](float u, float v) -> uint8_t { return u >= v; });
     case BinaryOp::Less: return map(bytes, [](float u, float v) -> uint8_t { return u < v; });

@@ -12,6 +12,7 @@ export const binaryOps = [
   'Maximum',
   'Minimum',
   'SquaredDifference',
+  'ReluGrad', // not a kernel of tfjs: inputs a = dy, b = x (src/backend/gradients.ts)
   'Greater',
   'GreaterEqual',
   'Less',
