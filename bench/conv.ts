@@ -1,4 +1,4 @@
-/** Times convolutions and their gradients on the `native` backend: `node dist/bench/conv.js [part of a name]`. */
+/** Times convolutions and their gradients on the `native` backend: `npm run bench -- conv [part of a name]`. */
 import * as tf from '@tensorflow/tfjs';
 import '../src/index.js';
 
@@ -83,5 +83,3 @@ export async function run(args: string[]): Promise<void> {
       console.log(runLayer(layer));
   }
 }
-
-if (require.main === module) void run(process.argv.slice(2));

@@ -1,5 +1,5 @@
 /** npm run bench -- <benchmark> [arguments] */
-const benchmarks = ['train', 'report'] as const;
+const benchmarks = ['train', 'conv', 'sparse', 'demo', 'report'] as const;
 
 async function main(): Promise<void> {
   const [name, ...rest] = process.argv.slice(2);

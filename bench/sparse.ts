@@ -1,6 +1,6 @@
 /**
  * Times the channel-sparse convolution and its gradients on the backend `native` against the dense ones:
- * `node dist/bench/sparse.js`. Every sample has its own random masks; both are as dense as the row says.
+ * `npm run bench -- sparse`. Every sample has its own random masks; both are as dense as the row says.
  */
 import * as tf from '@tensorflow/tfjs';
 import { channelSparseConv2d } from '../src/index.js';
@@ -73,7 +73,7 @@ function timeLayer({ size, channels }: (typeof layers)[number]) {
   });
 }
 
-async function main(): Promise<void> {
+export async function run(): Promise<void> {
   await tf.setBackend('native');
   const heads = densities.map((density) => `density ${density}`.padStart(20)).join('');
   console.log(`${''.padEnd(42)}${'dense ms'.padStart(10)}${heads}   (ms, times faster than dense)`);
@@ -87,5 +87,3 @@ async function main(): Promise<void> {
     }
   }
 }
-
-if (require.main === module) void main();

@@ -5,7 +5,7 @@ import type { VggSmallOptions } from '../models/index.js';
 export const demoRecipe = {
   /** Of `vggSmall`. */
   network: { widths: [32, 'M', 48, 48, 'M', 96, 96], head: 'average' } satisfies VggSmallOptions,
-  augment: { padCrop: 0, flip: true } satisfies AugmentOptions,
+  augment: { padCrop: 0, flip: false } satisfies AugmentOptions,
   batchSize: 128,
   seed: 1,
   momentum: 0.9,
@@ -13,7 +13,7 @@ export const demoRecipe = {
   weightDecay: 5e-4,
   labelSmoothing: 0,
   /** One cycle each: linear up to `learningRate`, linear down to 0. */
-  dense: { epochs: 5, learningRate: 0.1 },
+  dense: { epochs: 4, learningRate: 0.1 },
   /**
    * The published predictor rate, 0.1, is for 100 epochs. Softmax features have a squared norm of about 1 / channels,
    * so in an epoch and a half the weights (not only the biases) learn with a rate in the order of the channels.

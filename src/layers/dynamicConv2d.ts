@@ -1,8 +1,8 @@
 /** A convolution that computes, for each image, only the output channels its predictor expects to matter. */
 import * as tf from '@tensorflow/tfjs';
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs';
-import { backendName } from '../backend/register.js';
 import { channelSaliency, channelSparseConv2d, stopGradient } from '../ops/index.js';
+import { skipsChannels } from '../ops/channelSparseConv2d.js';
 import { DynamicLayer, type DynamicLayerConfig } from './dynamicLayer.js';
 import { registerLayer } from './register.js';
 
@@ -22,7 +22,7 @@ export class DynamicConv2D extends DynamicLayer {
   }
 
   protected override convolveActive(x: Tensor4D, mask: Tensor2D): Tensor4D | undefined {
-    if (tf.getBackend() !== backendName) return undefined;
+    if (!skipsChannels()) return undefined;
     const [kernel, bias] = this.convolution.weights.map((weight) => weight.read());
     const [, h, w, cOut] = this.computeOutputShape(x.shape) as number[];
     const { pixels, channels } = worthSkipping;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NamedAttrMap, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
+import { backendName } from '../backend/register.js';
 import { checkShape, checkTensor } from './checks.js';
 import './channelSparseConv2dComposite.js';
 import { convGeometry, type ConvOptions } from './convGeometry.js';
@@ -47,6 +48,11 @@ export function channelSparseConv2d(
     };
     return runOp<Tensor4D>('ChannelSparseConv2D', inputs, geometry);
   });
+}
+
+/** Whether the current backend leaves masked channels out; elsewhere they are computed and multiplied by 0. */
+export function skipsChannels(): boolean {
+  return tf.getBackend() === backendName;
 }
 
 function checkMask(name: string, mask: Tensor2D, layout: string, shape: number[]): void {

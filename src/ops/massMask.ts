@@ -24,7 +24,7 @@ const massTolerance = 1e-5;
  * channels are active while their cumulative sum is at most `(mass + 1e-5) * total`. `mass = 1` keeps every channel above
  * `1e-5 * total`; `mass < 0` keeps all. With `crossing: 'include'` the next channel is active as well. NaN and negative
  * saliencies count as 0 (dead: never active by mass), those above 1e30, +Inf included, as 1e30. Sums are sequential and
- * in float32, so the backends `native`, `cpu` and `wasm` give the same mask. The mask is a constant: no gradient.
+ * in float32, so `native` and `cpu` give the same mask. The mask is a constant: no gradient.
  *
  * Source: FTWT (arXiv 2110.08232), section 3.2, and the authors' code, which has no `minActive` and excludes the crossing.
  * @param saliency [N, C], e.g. of `channelSaliency`
