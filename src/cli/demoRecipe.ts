@@ -16,13 +16,13 @@ export const demoRecipe = {
   dense: { epochs: 4, learningRate: 0.1 },
   /**
    * The published predictor rate, 0.1, is for 100 epochs. Softmax features have a squared norm of about 1 / channels,
-   * so in an epoch and a half the weights (not only the biases) learn with a rate in the order of the channels.
+   * so in one epoch the weights (not only the biases) learn with a rate in the order of the channels.
    */
-  dynamic: { epochs: 3, learningRate: 0.02, predictorLearningRate: 30, cooldown: 0.5 },
+  dynamic: { epochs: 3, learningRate: 0.02, predictorLearningRate: 30, cooldown: 0.34 },
   mode: 'decoupled',
   predictor: { pooling: 'max', softmax: true },
   /** Skippable FLOPs reduction for which the mass is chosen. */
-  reduction: 0.55,
+  reduction: 0.52,
   /** Training images from which the reduction is estimated. */
   calibrationImages: 512,
   /** Images at either end of the report's list of cheap and expensive ones. */
