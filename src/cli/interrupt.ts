@@ -3,6 +3,9 @@ import { exitCodes, Interrupted } from './exitCodes.js';
 
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
+/** npm passes on a Ctrl-C that its child has had from the terminal already: so soon, it is the same one. */
+const sameSignalMilliseconds = 500;
+
 /**
  * Runs `work`, which stops in good order when its signal is aborted.
  * @param advice what to print when it was stopped: how to go on
@@ -13,8 +16,13 @@ export async function interruptible<T>(
   advice: () => string,
 ): Promise<T> {
   const controller = new AbortController();
+  let first = 0;
   const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    if (controller.signal.aborted) {
+      if (performance.now() - first < sameSignalMilliseconds) return;
+      process.exit(exitCodes.interrupted);
+    }
+    first = performance.now();
     console.error('\nStopping after this step; Ctrl-C again quits at once.');
     controller.abort();
   };

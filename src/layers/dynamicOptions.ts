@@ -1,6 +1,7 @@
 /** The settings of dynamic channel pruning that every dynamic layer carries, and the target mask they define. */
 import type { Tensor2D } from '@tensorflow/tfjs';
 import { check } from '../errors.js';
+import { checkInteger, checkOneOf } from '../ops/checks.js';
 import { massMask, topKMask } from '../ops/index.js';
 
 /** Which channels are the target: exactly one of `mass` and `keepRatio`. */
@@ -56,10 +57,7 @@ export function fullTargetRule(rule: TargetRule, owner: string): FullTargetRule 
     keepRatio === null || (keepRatio > 0 && keepRatio <= 1),
     () => `${owner}: keepRatio must be in (0, 1], got ${keepRatio}`,
   );
-  check(
-    Number.isInteger(minActive) && minActive >= 0,
-    () => `${owner}: minActive must be an integer >= 0, got ${minActive}`,
-  );
+  checkInteger(owner, 'minActive', minActive, 0);
   checkOneOf(owner, 'crossing', crossing, ['exclude', 'include']);
   return { mass, keepRatio, minActive, crossing };
 }
@@ -81,11 +79,4 @@ export function targetMaskOf(saliency: Tensor2D, rule: FullTargetRule): Tensor2D
   return mass === null
     ? topKMask(saliency, keepRatio!, { minActive })
     : massMask(saliency, mass, { minActive, crossing });
-}
-
-function checkOneOf<T>(owner: string, name: string, value: T, allowed: T[]): void {
-  check(
-    allowed.includes(value),
-    () => `${owner}: ${name} must be one of ${allowed.join(', ')}, got ${String(value)}`,
-  );
 }

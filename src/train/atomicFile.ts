@@ -7,7 +7,7 @@ import { FtwtError } from '../errors.js';
 export type FileContent = string | Uint8Array;
 
 /** Marks what an interrupted write leaves behind; never read. */
-export const temporaryPrefix = '.incomplete-';
+const temporaryPrefix = '.incomplete-';
 
 export function sha256(content: FileContent): string {
   return createHash('sha256').update(content).digest('hex');

@@ -49,6 +49,8 @@ function barReporter(stream: NodeJS.WritableStream, line: WriteLine): Reporter {
       bar?.stop();
       if (interrupted) line(interruptedLine(steps));
     },
+    // A bar that is not stopped hides the cursor, and its timer keeps the process alive.
+    onError: () => bar?.stop(),
   };
 }
 

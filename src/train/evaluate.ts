@@ -8,7 +8,7 @@ import { isDynamic } from '../pruning/macs.js';
 import { MacsMeter, type MacsSummary, type SampleMacs } from '../pruning/index.js';
 import { crossEntropy } from './losses.js';
 import { normalisationOf } from './normalisation.js';
-import { checkModel } from './options.js';
+import { checkAlive, checkModel } from './options.js';
 
 export interface EvaluateOptions {
   /** Default 256. Results do not depend on it. */
@@ -61,6 +61,7 @@ export async function evaluate(
   try {
     for (const batch of batches(split, { batchSize, mean, std })) {
       signal?.throwIfAborted();
+      checkAlive('evaluate', model);
       results.push(evaluateBatch(model, batch, meter));
       // Lets signals and timers in.
       await setImmediate();

@@ -16,7 +16,7 @@ import {
   type TestScores,
 } from './history.js';
 import { noteNormalisation } from './normalisation.js';
-import { resolveOptions, type FitOptions, type FitSettings } from './options.js';
+import { checkAlive, resolveOptions, type FitOptions, type FitSettings } from './options.js';
 import { TrainingStep, type StepSettings } from './step.js';
 import {
   divergence,
@@ -57,6 +57,9 @@ export async function fit(
   try {
     await run.openCheckpoints();
     return await run.finish();
+  } catch (error) {
+    settings.reporter.onError?.(error);
+    throw error;
   } finally {
     run.dispose();
   }
@@ -208,6 +211,7 @@ class TrainingRun {
       predictors:
         epoch < cooldown * epochs ? { learningRate: predictorLearningRate, maskWeight } : undefined,
     };
+    checkAlive('fit', this.model);
     const metrics = tf.tidy(() =>
       this.step.run(tf.tensor4d(x, shape), tf.tensor1d(labels, 'int32'), stepSettings),
     );

@@ -102,7 +102,7 @@ async function loadArtifacts(path: string): Promise<tf.io.ModelArtifacts> {
   const file = (await isFolder(path)) ? join(path, modelFile) : path;
   const json = parseJson(file, await readIntact(file)) as ModelJson | null;
   const manifest = json?.weightsManifest;
-  if (typeof json?.modelTopology !== 'object' || !Array.isArray(manifest)) {
+  if (!isRecord(json?.modelTopology) || !Array.isArray(manifest) || !manifest.every(isGroup)) {
     throw new FtwtError(
       'CORRUPT_FILE',
       `${file} is damaged: expected a tfjs model with modelTopology and weightsManifest`,
@@ -112,6 +112,21 @@ async function loadArtifacts(path: string): Promise<tf.io.ModelArtifacts> {
     manifest.flatMap((group) => group.weights),
     await readWeights(dirname(file), json),
   ]);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Whether an entry of a weights manifest is complete. */
+function isGroup(group: unknown): boolean {
+  return (
+    isRecord(group) &&
+    Array.isArray(group.paths) &&
+    group.paths.every((path) => typeof path === 'string') &&
+    Array.isArray(group.weights) &&
+    group.weights.every((weight) => isRecord(weight) && Array.isArray(weight.shape))
+  );
 }
 
 async function readWeights(folder: string, json: ModelJson): Promise<ArrayBuffer> {

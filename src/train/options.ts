@@ -144,6 +144,7 @@ export function resolveOptions(
  */
 export function checkModel(caller: string, model: tf.LayersModel, split: Split): void {
   checkSplit(split, caller);
+  checkAlive(caller, model);
   check(
     model.inputs.length === 1 && model.outputs.length === 1,
     () =>
@@ -171,6 +172,15 @@ export function checkModel(caller: string, model: tf.LayersModel, split: Split):
     () =>
       `${caller}: labels must be in [0, ${classes}), the model's classes, got ${split.labels[wrong]} at index ${wrong}`,
   );
+}
+
+/** @throws FtwtError INVALID_ARGUMENT if the model, or a layer of it, has been disposed */
+export function checkAlive(caller: string, model: tf.LayersModel): void {
+  // tfjs tells only by an error of its own when the weight is read.
+  const gone = (model.weights as unknown as { name: string; val: tf.Variable }[]).find(
+    ({ val }) => val.isDisposed,
+  );
+  check(gone === undefined, () => `${caller}: the model is disposed (weight ${gone!.name})`);
 }
 
 function show(shape: readonly (number | null)[]): string {

@@ -31,4 +31,6 @@ export interface Reporter {
   onWarning?(message: string): void;
   /** Also after an interruption, not after an error. */
   onEnd?(history: History): void;
+  /** Instead of `onEnd`: `fit` is about to throw this. */
+  onError?(error: unknown): void;
 }

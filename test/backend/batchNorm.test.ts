@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { agrees, uniform } from './agrees.js';
+import { agrees, uniform } from '../agrees.js';
 
 const shapes: number[][] = [
   [1, 1, 1, 1],

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { binaryOps } from '../../src/backend/kernels/binary.js';
-import { agrees, uniform } from './agrees.js';
+import { agrees, uniform } from '../agrees.js';
 
 const shapes: [a: number[], b: number[]][] = [
   [[], []],

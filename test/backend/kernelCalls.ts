@@ -1,7 +1,7 @@
 /** For each kernel of tfjs's cpu backend a call that runs it, through tfjs's public functions where there is one. */
 import * as tf from '@tensorflow/tfjs';
 import type { NamedAttrMap, NamedTensorMap, Tensor } from '@tensorflow/tfjs';
-import { uniform } from './agrees.js';
+import { uniform } from '../agrees.js';
 
 type Call = () => Tensor | Tensor[];
 

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { agrees, uniform } from './agrees.js';
+import { agrees, uniform } from '../agrees.js';
 
 test('Cast agrees with cpu', () => {
   const values = [0, -0, 0.5, -1.9, 2.9, 2 ** 31, -(2 ** 33) - 5, NaN, Infinity];

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { agrees, onEachInstructionSet, uniform } from './agrees.js';
+import { agrees, eachInstructionSet, uniform } from '../agrees.js';
 import { allClose } from '../allClose.js';
 
 type Pad = 'same' | 'valid' | number | [[0, 0], [number, number], [number, number], [0, 0]];
@@ -89,7 +89,7 @@ for (const item of cases) {
 
   test(`AvgPool and its gradient leave the padding out: ${text(item)}`, () => {
     agrees('forward', () => average(input()));
-    onEachInstructionSet((name) => {
+    for (const name of eachInstructionSet()) {
       tf.tidy(() => {
         // Linear in x: the gradient at 0 in direction v is the function at v.
         const dx = tf.grad((x) => weightedSum(average(x as tf.Tensor4D)))(input());
@@ -97,7 +97,7 @@ for (const item of cases) {
         allClose(tf.sum(tf.mul(dx, v)), weightedSum(average(v)), { absolute: 1e-3 }, name);
         allClose(average(v), averageByDefinition(v, item), {}, name);
       });
-    });
+    }
   });
 }
 

@@ -164,5 +164,18 @@ test('missing data ends with what to do about it', async (t) => {
   ]);
   assert.equal(exitCode, 1);
   assert.match(stderr, /^error: [^]*none/);
+  assert.deepEqual(await readdir(join(out, 'demo')), []);
   assert.doesNotMatch(stderr, /\n {4}at /);
+});
+
+test('a damaged run.json is named', async (t) => {
+  const out = await temporaryFolder(t);
+  const file = join(out, 'demo', 'run.json');
+  await mkdir(join(out, 'demo'));
+  for (const content of ['{"sett', 'null', '{}']) {
+    await writeFile(file, content);
+    const { exitCode, stderr } = await runFtwt(['demo', '--out', out, ...small, '--resume']);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /^error: [^\n]*run\.json is damaged[^\n]* \[CORRUPT_FILE\]\n$/);
+  }
 });

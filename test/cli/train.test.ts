@@ -63,7 +63,13 @@ test('Ctrl-C leaves checkpoints that --resume takes up', async (t) => {
   assert.match(stopped.stderr, /To go on:\n {2}ftwt train .* --resume\n$/);
   const resumed = await runFtwt([...args, '--resume']);
   assert.equal(resumed.exitCode, 0, resumed.stderr);
-  assert.equal(JSON.parse(await readFile(join(out, 'history.json'), 'utf8')).epochs.length, 3);
+  const history = await readFile(join(out, 'history.json'), 'utf8');
+  assert.equal(JSON.parse(history).epochs.length, 3);
+
+  const again = await runFtwt([...args, '--resume']);
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.match(again.stdout, /is finished already/);
+  assert.equal(await readFile(join(out, 'history.json'), 'utf8'), history);
 });
 
 test('contradicting options end with 2', async (t) => {

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs';
 import { batchNormTraining, type BatchNormTrainingOptions } from '../../src/index.js';
 import { allClose } from '../allClose.js';
-import { agrees, onEachInstructionSet, uniform } from '../backend/agrees.js';
+import { agrees, eachInstructionSet, uniform } from '../agrees.js';
 import { gradCheck } from '../gradCheck.js';
 import { invalid } from './opsHelpers.js';
 
@@ -75,20 +75,20 @@ for (const shape of shapes) {
         assert.equal(tf.memory().numTensors, before, `${label}: tensors leaked`);
       };
       check('composite');
-      onEachInstructionSet(check);
+      for (const name of eachInstructionSet()) check(name);
     });
   }
 }
 
 test('batchNormTraining: gradients agree with finite differences', () => {
-  onEachInstructionSet((label) => {
+  for (const label of eachInstructionSet()) {
     tf.tidy(() => {
       const f = (x: Tensor, gamma: Tensor, beta: Tensor) => op(x, gamma, beta, 'linear').y;
       gradCheck(f, [uniform([2, 3, 2, 3]), uniform([3], 1, 2, 2), uniform([3], 0, 1, 3)], {
         label,
       });
     });
-  });
+  }
 });
 
 test('batchNormTraining: gamma and beta default to 1 and 0', () => {
@@ -104,26 +104,29 @@ test('batchNormTraining: gamma and beta default to 1 and 0', () => {
 });
 
 test('batchNormTraining: mean and variance are constants', () => {
-  onEachInstructionSet(() => {
+  for (const name of eachInstructionSet()) {
     tf.tidy(() => {
       const dx = tf.grad((x) => {
         const { y, mean, variance } = batchNormTraining(x as Tensor4D);
         return tf.add(tf.sum(mean), tf.add(tf.sum(variance), tf.mul(tf.sum(y), 0)));
       })(uniform([2, 2, 2, 3]));
-      assert.ok(dx.dataSync().every((value) => value === 0));
+      assert.ok(
+        dx.dataSync().every((value) => value === 0),
+        name,
+      );
     });
-  });
+  }
 });
 
 test('batchNormTraining: the variance survives a mean 10,000 times the deviation', () => {
-  onEachInstructionSet(() => {
+  for (const name of eachInstructionSet()) {
     tf.tidy(() => {
       const noise = uniform([2, 30, 30, 3]);
       const { mean, variance } = batchNormTraining(tf.add(noise, 10000) as Tensor4D);
-      mean.dataSync().forEach((value) => assert.ok(Math.abs(value - 10000) < 0.1));
-      variance.dataSync().forEach((value) => assert.ok(Math.abs(value - 1 / 3) < 0.03));
+      mean.dataSync().forEach((value) => assert.ok(Math.abs(value - 10000) < 0.1, name));
+      variance.dataSync().forEach((value) => assert.ok(Math.abs(value - 1 / 3) < 0.03, name));
     });
-  });
+  }
 });
 
 test('batchNormTraining: bad arguments', () => {

@@ -8,7 +8,7 @@ import {
   compareExactly,
   invalid,
   tensorOf,
-  uniform,
+  uniformInput,
   wellSpaced,
   withEachBackend,
 } from './opsHelpers.js';
@@ -20,8 +20,8 @@ for (const shape of [
   [3, 3, 3, 64],
   [2, 2, 3, 131],
 ]) {
-  test(`channelSaliency: native agrees with the composite, [${shape.join(', ')}]`, async () => {
-    await compareExactly([uniform(shape, 1)], (x) => channelSaliency(x as Tensor4D));
+  test(`channelSaliency: native agrees with the composite, [${shape.join(', ')}]`, () => {
+    compareExactly([uniformInput(shape, 1)], (x) => channelSaliency(x as Tensor4D));
   });
 }
 

@@ -11,22 +11,22 @@ import {
 import { allClose } from '../allClose.js';
 import { type SparseConvCase, sparseConvCases } from '../cases/channelSparseConv2d.js';
 import { gradCheck } from '../gradCheck.js';
-import { compareBackends, type Input } from './compareBackends.js';
-import { invalid, tensorOf, uniform, withEachBackend } from './opsHelpers.js';
+import { agreesOn, type Input } from '../agrees.js';
+import { invalid, tensorOf, uniformInput, withEachBackend } from './opsHelpers.js';
 
 /** Gradients of squares sum hundreds of products of either sign. */
 const longSums = { absolute: 1e-4 };
 
 /** A mask with about the share `active` of ones. */
 function maskInput(n: number, c: number, active: number, seed: number, alike = false): Input {
-  const { shape, values } = uniform([n, c], seed);
+  const { shape, values } = uniformInput([n, c], seed);
   const row = (i: number) => (alike ? i % c : i);
   return { shape, values: values.map((_, i) => (values[row(i)] < 2 * active - 1 ? 1 : 0)) };
 }
 
 /** x, filter, and the masks that the case has. */
 function inputsOf(c: SparseConvCase): Input[] {
-  const inputs = [uniform(c.x, 1), uniform(c.filter, 2)];
+  const inputs = [uniformInput(c.x, 1), uniformInput(c.filter, 2)];
   const [n, cIn, cOut] = [c.x[0], c.x[3], c.filter[3]];
   if (c.input !== undefined) inputs.push(maskInput(n, cIn, c.input, 3, c.uniformMasks));
   if (c.output !== undefined) inputs.push(maskInput(n, cOut, c.output, 4, c.uniformMasks));
@@ -51,14 +51,14 @@ function gradient(c: SparseConvCase, which: number, inputs: Tensor[]): Tensor {
 }
 
 for (const c of sparseConvCases) {
-  test(`channelSparseConv2d: ${c.name}`, async () => {
-    await compareBackends(inputsOf(c), (...tensors) => convolve(c, tensors));
+  test(`channelSparseConv2d: ${c.name}`, () => {
+    agreesOn(inputsOf(c), (...tensors) => convolve(c, tensors));
   });
-  test(`channelSparseConv2d, input gradient: ${c.name}`, async () => {
-    await compareBackends(inputsOf(c), (...tensors) => gradient(c, 0, tensors), longSums);
+  test(`channelSparseConv2d, input gradient: ${c.name}`, () => {
+    agreesOn(inputsOf(c), (...tensors) => gradient(c, 0, tensors), longSums);
   });
-  test(`channelSparseConv2d, filter gradient: ${c.name}`, async () => {
-    await compareBackends(inputsOf(c), (...tensors) => gradient(c, 1, tensors), longSums);
+  test(`channelSparseConv2d, filter gradient: ${c.name}`, () => {
+    agreesOn(inputsOf(c), (...tensors) => gradient(c, 1, tensors), longSums);
   });
 }
 
@@ -80,8 +80,8 @@ for (const name of ['both masks', 'stride 2 and dilation 2', 'dilation 2 x 3']) 
 test('channelSparseConv2d: without masks it is conv2d', async () => {
   await withEachBackend(async (label) => {
     tf.tidy(() => {
-      const x = tensorOf<Tensor4D>(uniform([2, 5, 4, 3], 1));
-      const filter = tensorOf<Tensor4D>(uniform([3, 3, 3, 4], 2));
+      const x = tensorOf<Tensor4D>(uniformInput([2, 5, 4, 3], 1));
+      const filter = tensorOf<Tensor4D>(uniformInput([3, 3, 3, 4], 2));
       const expected = tf.conv2d(x, filter, 2, 'same');
       const actual = channelSparseConv2d(x, filter, { strides: 2, pad: 'same' });
       allClose(actual, expected, undefined, label);
@@ -103,9 +103,9 @@ for (const [name, mask] of Object.entries(droppingMasks)) {
   test(`channelSparseConv2d: masked channels may hold NaN, also in both gradients: ${name}`, async () => {
     await withEachBackend(async (label) => {
       tf.tidy(() => {
-        const clean = tensorOf<Tensor4D>(uniform([3, 3, 3, 4], 1));
+        const clean = tensorOf<Tensor4D>(uniformInput([3, 3, 3, 4], 1));
         const dirty = tf.add(clean, tf.tensor1d([0, NaN, 0, Infinity])) as Tensor4D;
-        const filter = tensorOf<Tensor4D>(uniform([2, 2, 4, 4], 2));
+        const filter = tensorOf<Tensor4D>(uniformInput([2, 2, 4, 4], 2));
         const inputMask = tf.tensor2d(mask);
         const f = (x: Tensor, w: Tensor) =>
           tf.sum(channelSparseConv2d(x as Tensor4D, w as Tensor4D, { inputMask }));
@@ -163,14 +163,14 @@ test('channelSparseConv2d: empty batch, also its gradients', async () => {
   });
 });
 
-test('channelSparseConv2d: any number of threads', async () => {
+test('channelSparseConv2d: any number of threads', () => {
   const { threads } = deviceInfo();
   const c = sparseConvCases.find(({ name }) => name === 'both masks')!;
   try {
     for (const count of [1, 3, 7]) {
       setThreads(count);
-      await compareBackends(inputsOf(c), (...tensors) => convolve(c, tensors));
-      await compareBackends(inputsOf(c), (...tensors) => gradient(c, 1, tensors));
+      agreesOn(inputsOf(c), (...tensors) => convolve(c, tensors));
+      agreesOn(inputsOf(c), (...tensors) => gradient(c, 1, tensors));
     }
   } finally {
     setThreads(threads);

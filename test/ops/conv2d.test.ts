@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { type Conv2dCase, conv2dCases } from '../cases/conv2d.js';
-import { compareBackends, uniform } from './compareBackends.js';
+import { agreesOn, uniformInput } from '../agrees.js';
 
 function outputShape(c: Conv2dCase): number[] {
   return tf.backend_util.computeConv2DInfo(
@@ -32,26 +32,24 @@ function conv(c: Conv2dCase, x: tf.Tensor, filter: tf.Tensor): tf.Tensor {
 }
 
 for (const c of conv2dCases) {
-  test(`conv2d: ${c.name}`, async () => {
-    await compareBackends([uniform(c.x, 1), uniform(c.filter, 2)], (x, filter) =>
-      conv(c, x, filter),
-    );
+  test(`conv2d: ${c.name}`, () => {
+    agreesOn([uniformInput(c.x, 1), uniformInput(c.filter, 2)], (x, filter) => conv(c, x, filter));
   });
 
   if (c.dilations !== undefined) continue;
 
-  test(`conv2d input gradient: ${c.name}`, async () => {
-    const inputs = [uniform(outputShape(c), 3), uniform(c.filter, 2)];
-    await compareBackends(inputs, (dy, filter) =>
+  test(`conv2d input gradient: ${c.name}`, () => {
+    const inputs = [uniformInput(outputShape(c), 3), uniformInput(c.filter, 2)];
+    agreesOn(inputs, (dy, filter) =>
       tf
         .engine()
         .runKernel('Conv2DBackpropInput', { dy, filter }, { ...attributes(c), inputShape: c.x }),
     );
   });
 
-  test(`conv2d filter gradient: ${c.name}`, async () => {
-    const inputs = [uniform(c.x, 1), uniform(outputShape(c), 3)];
-    await compareBackends(inputs, (x, dy) =>
+  test(`conv2d filter gradient: ${c.name}`, () => {
+    const inputs = [uniformInput(c.x, 1), uniformInput(outputShape(c), 3)];
+    agreesOn(inputs, (x, dy) =>
       tf
         .engine()
         .runKernel('Conv2DBackpropFilter', { x, dy }, { ...attributes(c), filterShape: c.filter }),
@@ -60,9 +58,13 @@ for (const c of conv2dCases) {
 }
 
 for (const activation of ['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrelu'] as const) {
-  test(`fused conv2d: bias and ${activation}`, async () => {
-    const inputs = [uniform([2, 4, 4, 9], 1), uniform([3, 3, 9, 18], 2), uniform([18], 3)];
-    await compareBackends(inputs, (x, filter, bias) =>
+  test(`fused conv2d: bias and ${activation}`, () => {
+    const inputs = [
+      uniformInput([2, 4, 4, 9], 1),
+      uniformInput([3, 3, 9, 18], 2),
+      uniformInput([18], 3),
+    ];
+    agreesOn(inputs, (x, filter, bias) =>
       tf.fused.conv2d({
         x: tf.mul(x, 4) as tf.Tensor4D,
         filter: filter as tf.Tensor4D,
@@ -76,9 +78,13 @@ for (const activation of ['linear', 'relu', 'relu6', 'elu', 'sigmoid', 'leakyrel
   });
 }
 
-test('fused conv2d: prelu without bias', async () => {
-  const inputs = [uniform([1, 4, 4, 3], 1), uniform([3, 3, 3, 5], 2), uniform([5], 3)];
-  await compareBackends(inputs, (x, filter, alpha) =>
+test('fused conv2d: prelu without bias', () => {
+  const inputs = [
+    uniformInput([1, 4, 4, 3], 1),
+    uniformInput([3, 3, 3, 5], 2),
+    uniformInput([5], 3),
+  ];
+  agreesOn(inputs, (x, filter, alpha) =>
     tf.fused.conv2d({
       x: x as tf.Tensor4D,
       filter: filter as tf.Tensor4D,

@@ -2,7 +2,7 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { gradCheck } from '../gradCheck.js';
-import { uniform, withEachInstructionSet } from './compareBackends.js';
+import { eachInstructionSet, uniformInput } from '../agrees.js';
 
 type Body = (...inputs: tf.Tensor[]) => tf.Tensor;
 
@@ -62,12 +62,11 @@ const checks: { name: string; shapes: number[][]; body: Body }[] = [
 ];
 
 for (const { name, shapes, body } of checks) {
-  test(`gradients of ${name}`, async () => {
-    await tf.setBackend('native');
-    await withEachInstructionSet(async (label) => {
-      const inputs = shapes.map((shape, i) => tf.tensor(uniform(shape, i + 1).values, shape));
+  test(`gradients of ${name}`, () => {
+    for (const label of eachInstructionSet()) {
+      const inputs = shapes.map((shape, i) => tf.tensor(uniformInput(shape, i + 1).values, shape));
       gradCheck(body, inputs, { step: 0.25, label });
       tf.dispose(inputs);
-    });
+    }
   });
 }

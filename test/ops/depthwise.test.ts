@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import type { Conv2dCase } from '../cases/conv2d.js';
 import { depthwiseCases } from '../cases/depthwise.js';
-import { compareBackends, uniform } from './compareBackends.js';
+import { agreesOn, uniformInput } from '../agrees.js';
 
 function outputShape({ x, filter, strides = 1, pad = 'same', dilations = 1 }: Conv2dCase) {
   return tf.backend_util.computeConv2DInfo(x, filter, strides, dilations, pad, undefined, true)
@@ -16,8 +16,8 @@ function attributes({ strides = 1, pad = 'same' }: Conv2dCase) {
 for (const c of depthwiseCases) {
   const { strides = 1, pad = 'same', dilations = 1 } = c;
 
-  test(`depthwise: ${c.name}`, async () => {
-    await compareBackends([uniform(c.x, 1), uniform(c.filter, 2)], (x, filter) =>
+  test(`depthwise: ${c.name}`, () => {
+    agreesOn([uniformInput(c.x, 1), uniformInput(c.filter, 2)], (x, filter) =>
       tf.depthwiseConv2d(
         x as tf.Tensor4D,
         filter as tf.Tensor4D,
@@ -31,9 +31,9 @@ for (const c of depthwiseCases) {
 
   if (c.dilations !== undefined) continue;
 
-  test(`depthwise input gradient: ${c.name}`, async () => {
-    const inputs = [uniform(outputShape(c), 3), uniform(c.filter, 2)];
-    await compareBackends(inputs, (dy, filter) =>
+  test(`depthwise input gradient: ${c.name}`, () => {
+    const inputs = [uniformInput(outputShape(c), 3), uniformInput(c.filter, 2)];
+    agreesOn(inputs, (dy, filter) =>
       tf
         .engine()
         .runKernel(
@@ -44,9 +44,9 @@ for (const c of depthwiseCases) {
     );
   });
 
-  test(`depthwise filter gradient: ${c.name}`, async () => {
-    const inputs = [uniform(c.x, 1), uniform(outputShape(c), 3)];
-    await compareBackends(inputs, (x, dy) =>
+  test(`depthwise filter gradient: ${c.name}`, () => {
+    const inputs = [uniformInput(c.x, 1), uniformInput(outputShape(c), 3)];
+    agreesOn(inputs, (x, dy) =>
       tf
         .engine()
         .runKernel(
@@ -59,9 +59,13 @@ for (const c of depthwiseCases) {
 }
 
 for (const activation of ['relu', 'relu6', 'elu'] as const) {
-  test(`fused depthwise: bias and ${activation}`, async () => {
-    const inputs = [uniform([2, 4, 4, 18], 1), uniform([3, 3, 18, 1], 2), uniform([18], 3)];
-    await compareBackends(inputs, (x, filter, bias) =>
+  test(`fused depthwise: bias and ${activation}`, () => {
+    const inputs = [
+      uniformInput([2, 4, 4, 18], 1),
+      uniformInput([3, 3, 18, 1], 2),
+      uniformInput([18], 3),
+    ];
+    agreesOn(inputs, (x, filter, bias) =>
       tf.fused.depthwiseConv2d({
         x: tf.mul(x, 6) as tf.Tensor4D,
         filter: filter as tf.Tensor4D,

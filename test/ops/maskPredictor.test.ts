@@ -5,8 +5,8 @@ import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
 import { maskPredictor, type MaskPredictorOptions } from '../../src/index.js';
 import { allClose } from '../allClose.js';
 import { gradCheck } from '../gradCheck.js';
-import { compareBackends } from './compareBackends.js';
-import { invalid, tensorOf, uniform, wellSpaced, withEachBackend } from './opsHelpers.js';
+import { agreesOn } from '../agrees.js';
+import { invalid, tensorOf, uniformInput, wellSpaced, withEachBackend } from './opsHelpers.js';
 
 const variants: Required<MaskPredictorOptions>[] = [
   { pooling: 'max', softmax: true },
@@ -31,13 +31,17 @@ for (const options of variants) {
   const label = `${options.pooling} pooling${options.softmax ? ', softmax' : ''}`;
 
   for (const { x, cOut } of shapes) {
-    const inputs = () => [uniform(x, 1), uniform([x[3], cOut], 2), uniform([cOut], 3)];
-    test(`maskPredictor: ${label}, [${x.join(', ')}] to ${cOut}`, async () => {
-      await compareBackends(inputs(), predict(options));
+    const inputs = () => [
+      uniformInput(x, 1),
+      uniformInput([x[3], cOut], 2),
+      uniformInput([cOut], 3),
+    ];
+    test(`maskPredictor: ${label}, [${x.join(', ')}] to ${cOut}`, () => {
+      agreesOn(inputs(), predict(options));
     });
 
-    test(`maskPredictor: ${label}, gradient for x, [${x.join(', ')}] to ${cOut}`, async () => {
-      await compareBackends(inputs(), (...tensors) => {
+    test(`maskPredictor: ${label}, gradient for x, [${x.join(', ')}] to ${cOut}`, () => {
+      agreesOn(inputs(), (...tensors) => {
         const f = (...t: Tensor[]) => tf.sum(tf.square(predict(options)(t[0], t[1], t[2])));
         return tf.grads(f)(tensors)[0];
       });
@@ -46,9 +50,11 @@ for (const options of variants) {
 
   test(`maskPredictor: ${label}, gradients`, async () => {
     await withEachBackend(async (backend) => {
-      const inputs = [wellSpaced([3, 2, 3, 5], 4), uniform([5, 7], 5), uniform([7], 6)].map(
-        (input) => tensorOf(input),
-      );
+      const inputs = [
+        wellSpaced([3, 2, 3, 5], 4),
+        uniformInput([5, 7], 5),
+        uniformInput([7], 6),
+      ].map((input) => tensorOf(input));
       gradCheck((x, weights, bias) => predict(options)(x, weights, bias), inputs, {
         label: backend,
       });
@@ -93,8 +99,8 @@ test('maskPredictor: large inputs do not overflow the softmax, NaN stays in its 
 test('maskPredictor: a sample has the same logits in every batch', async () => {
   await tf.setBackend('native');
   tf.tidy(() => {
-    const x = tensorOf<Tensor4D>(uniform([7, 2, 2, 9], 1));
-    const [weights, bias] = [tensorOf(uniform([9, 21], 2)), tensorOf(uniform([21], 3))];
+    const x = tensorOf<Tensor4D>(uniformInput([7, 2, 2, 9], 1));
+    const [weights, bias] = [tensorOf(uniformInput([9, 21], 2)), tensorOf(uniformInput([21], 3))];
     const alone = tf.unstack(x).map((image) => predict()(tf.expandDims(image), weights, bias));
     assert.deepEqual(predict()(x, weights, bias).arraySync(), tf.concat(alone).arraySync());
   });

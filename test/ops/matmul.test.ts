@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { matmulCases } from '../cases/matmul.js';
-import { compareBackends, uniform } from './compareBackends.js';
+import { agreesOn, uniformInput } from '../agrees.js';
 
 for (const { name, a, b, transposeA, transposeB } of matmulCases) {
-  test(`matMul: ${name}`, async () => {
-    await compareBackends([uniform(a, 1), uniform(b, 2)], (x, y) =>
+  test(`matMul: ${name}`, () => {
+    agreesOn([uniformInput(a, 1), uniformInput(b, 2)], (x, y) =>
       tf.matMul(x, y, transposeA, transposeB),
     );
   });
@@ -14,9 +14,9 @@ for (const { name, a, b, transposeA, transposeB } of matmulCases) {
 
 for (const activation of ['linear', 'relu', 'relu6', 'sigmoid', 'leakyrelu'] as const) {
   for (const transposeA of [false, true]) {
-    test(`fused matMul: bias and ${activation}${transposeA ? ', transposed a' : ''}`, async () => {
-      const inputs = [uniform([9, 9], 1), uniform([9, 21], 2), uniform([21], 3)];
-      await compareBackends(inputs, (a, b, bias) =>
+    test(`fused matMul: bias and ${activation}${transposeA ? ', transposed a' : ''}`, () => {
+      const inputs = [uniformInput([9, 9], 1), uniformInput([9, 21], 2), uniformInput([21], 3)];
+      agreesOn(inputs, (a, b, bias) =>
         tf.fused.matMul({ a: tf.mul(a, 9), b, transposeA, bias, activation, leakyreluAlpha: 0.2 }),
       );
     });

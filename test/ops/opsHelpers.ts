@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { FtwtError } from '../../src/index.js';
-import { compareBackends, type Input, uniform, withEachInstructionSet } from './compareBackends.js';
+import { agreesOn, eachInstructionSet, type Input, uniformInput } from '../agrees.js';
 
-export { uniform } from './compareBackends.js';
+export { uniformInput } from '../agrees.js';
 
 /** Calls `body` on the cpu backend, which runs the composite, and on `native` at every instruction set. */
 export async function withEachBackend(body: (label: string) => Promise<void>): Promise<void> {
@@ -15,27 +15,26 @@ export async function withEachBackend(body: (label: string) => Promise<void>): P
   };
   await tf.setBackend('cpu');
   await check('cpu');
-  await tf.setBackend('native');
-  await withEachInstructionSet((name) => check(`native, ${name}`));
+  for (const name of eachInstructionSet()) await check(`native, ${name}`);
 }
 
 /** Asserts that `native` gives the composite's values bit for bit. */
 export function compareExactly(
   inputs: Input[],
   body: (...tensors: tf.Tensor[]) => tf.Tensor,
-): Promise<void> {
-  return compareBackends(inputs, body, { absolute: 0, relative: 0 });
+): void {
+  agreesOn(inputs, body, { absolute: 0, relative: 0 });
 }
 
 /** Few distinct values, zeros among them: many ties. */
 export function coarseSaliency(shape: number[], seed: number): Input {
-  const { values } = uniform(shape, seed);
+  const { values } = uniformInput(shape, seed);
   return { shape, values: values.map((v) => Math.max(0, Math.round(v * 3))) };
 }
 
 /** A shuffled grid with steps of 0.05 and no zero: no maximum changes place under the step of a difference. */
 export function wellSpaced(shape: number[], seed: number): Input {
-  const { values } = uniform(shape, seed);
+  const { values } = uniformInput(shape, seed);
   const order = Array.from(values.keys()).sort((a, b) => values[a] - values[b]);
   const spaced = new Float32Array(values.length);
   order.forEach((index, rank) => (spaced[index] = 0.05 * (rank - values.length / 2) + 0.025));

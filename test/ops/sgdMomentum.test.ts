@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { sgdMomentumUpdate } from '../../src/index.js';
 import { allClose } from '../allClose.js';
-import { agrees, uniform } from '../backend/agrees.js';
+import { agrees, uniform } from '../agrees.js';
 import { invalid } from './opsHelpers.js';
 
 test('sgdMomentumUpdate: composite and native agree', () => {

@@ -17,6 +17,7 @@ test('numbers read well', () => {
   assert.equal(duration(3.21), '3.2 s');
   assert.equal(duration(492.4), '8 min 12 s');
   assert.equal(duration(3725), '1 h 2 min');
+  assert.equal(duration(7199), '1 h 59 min');
 });
 
 test('escapeHtml leaves nothing that ends text or an attribute', () => {

@@ -59,3 +59,17 @@ test('on a terminal: a bar that is cleared, and a line per epoch', async () => {
   assert.match(output, /epoch 1: loss/);
   assert.ok(output.trimEnd().endsWith('interrupted after step 9'));
 });
+
+test('on a terminal: an error stops the bar, so that the cursor returns and no timer stays', () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120, rows: 30 });
+  const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+  const before = timers();
+  const reporter = consoleReporter({ stream, interactive: true });
+  const [epoch, epochs, step, stepsPerEpoch, totalSteps] = [0, 1, 1, 2, 1];
+  const speed = { learningRate: 0.1, imagesPerSecond: 100, secondsLeft: 1 };
+  reporter.onStep!({ epoch, epochs, step, stepsPerEpoch, totalSteps, ...speed });
+  assert.equal(timers(), before + 1);
+  reporter.onError!(new Error('diverged'));
+  assert.equal(timers(), before);
+  assert.ok(String(stream.read()).includes('\x1b[?25h'));
+});

@@ -192,9 +192,12 @@ test('an aborted run ends after the step at work; nothing leaks', async () => {
 test('a loss that is no number stops training, naming step and learning rate', async () => {
   const model = tinyModel();
   const before = tf.memory().numTensors;
+  const told: unknown[] = [];
+  const reporter = { onError: (error: unknown) => told.push(error) };
   await assert.rejects(
-    fit(model, tinyDataset(), { ...tinyOptions, epochs: 20, learningRate: 1e30 }),
+    fit(model, tinyDataset(), { ...tinyOptions, epochs: 20, learningRate: 1e30, reporter }),
     (error: FtwtError) => {
+      assert.deepEqual(told, [error]);
       assert.equal(error.code, 'INVALID_ARGUMENT');
       assert.match(
         error.message,
@@ -271,4 +274,30 @@ test('what does not fit is refused before anything changes', async () => {
   });
   await invalid(/output must be logits \[batch, classes\], got \[any,8,8,3\]/, {}, dataset, map);
   assertSameWeights(model, untouched);
+});
+
+test('a model that is disposed while in use is an error, and nothing leaks', async () => {
+  const disposed = (error: FtwtError) => {
+    assert.equal(error.code, 'INVALID_ARGUMENT', error.stack);
+    assert.match(error.message, /^(fit|evaluate): the model is disposed \(weight /);
+    return true;
+  };
+  const dataset = tinyDataset();
+  const before = tf.memory().numTensors;
+  const model = tinyModel();
+  const reporter = {
+    onStep: ({ totalSteps }: StepProgress) => {
+      if (totalSteps === 3) model.dispose();
+    },
+  };
+  await assert.rejects(fit(model, dataset, { ...tinyOptions, reporter }), disposed);
+  await assert.rejects(fit(model, dataset, tinyOptions), disposed);
+
+  const evaluated = tinyModel();
+  const settings = { mean: [0], std: [1] };
+  const evaluation = evaluate(evaluated, dataset.test, { ...settings, batchSize: 10 });
+  evaluated.dispose();
+  await assert.rejects(evaluation, disposed);
+  await assert.rejects(evaluate(evaluated, dataset.test, settings), disposed);
+  assert.equal(tf.memory().numTensors, before);
 });

@@ -130,8 +130,16 @@ test('missing, truncated and damaged files are named with expected and actual', 
   await corrupt(tf.loadLayersModel(`file://${json}`), json, 'expected JSON, got 30 bytes');
   writeFileSync(json, '{}');
   await corrupt(loadModel(folder), json, 'expected a tfjs model');
-  writeFileSync(json, 'null');
-  await corrupt(loadModel(folder), json, 'expected a tfjs model');
+  for (const damaged of [
+    null,
+    { modelTopology: null, weightsManifest: [] },
+    { modelTopology: {}, weightsManifest: [null] },
+    { modelTopology: {}, weightsManifest: [{ weights: [] }] },
+    { modelTopology: {}, weightsManifest: [{ paths: ['weights.bin'], weights: [{}] }] },
+  ]) {
+    writeFileSync(json, JSON.stringify(damaged));
+    await corrupt(loadModel(folder), json, 'expected a tfjs model');
+  }
 });
 
 test('a folder that cannot be written is an error', async () => {

@@ -23,15 +23,17 @@ export async function demo(options: DemoOptions): Promise<void> {
     await printSummary(folder);
     return;
   }
-  if (!options.resume) await startOver(folder, options.force);
-  const settings =
-    folder.state === undefined ? fresh : resumedSettings(folder.state.settings, options);
-  const seconds = folder.state?.seconds ?? {};
-  folder.save({ ...folder.state, settings, seconds });
+  if (!options.resume) checkReplaceable(folder, options.force);
+  const stopped = options.resume ? folder.state : undefined;
+  const settings = stopped === undefined ? fresh : resumedSettings(stopped.settings, options);
+  const seconds = stopped?.seconds ?? {};
   const clock = new Clock({ ...seconds });
   clock.begin('data');
   const data = { data: settings.data, limit: settings.limit ?? undefined };
   const dataset = await loadData(data, options.quiet);
+  // Only now: without data, an earlier run stays, and none begins.
+  if (!options.resume) await folder.clear();
+  folder.save({ ...folder.state, settings, seconds });
   await interruptible(
     async (signal) => {
       const run: DemoRun = {
@@ -54,16 +56,14 @@ export async function demo(options: DemoOptions): Promise<void> {
   await printSummary(folder);
 }
 
-/** Removes a finished run of the same name; an unfinished one only by force. */
-async function startOver(folder: RunFolder, force = false): Promise<void> {
-  if (folder.state === undefined) return;
-  if (!folder.finished && !force) {
+/** A finished run of the same name is replaced; an unfinished one only by force. */
+function checkReplaceable(folder: RunFolder, force = false): void {
+  if (folder.state !== undefined && !folder.finished && !force) {
     throw new FtwtError(
       'INVALID_ARGUMENT',
       `${folder.path} holds an unfinished run: --resume goes on with it, --force starts over`,
     );
   }
-  await folder.clear();
 }
 
 async function printSummary(folder: RunFolder): Promise<void> {

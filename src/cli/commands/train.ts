@@ -56,19 +56,28 @@ export interface TrainOptions extends DeviceOptions, DataOptions, TargetOptions 
   quiet?: boolean;
 }
 
+const modelFile = 'model.json';
+
 export async function train(options: TrainOptions): Promise<void> {
   checkUsage(options);
   await setUpDevice(options);
   await prepareFolder(options);
+  const checkpoints = join(options.out, 'checkpoints');
+  if (options.resume && existsSync(join(options.out, modelFile)) && !existsSync(checkpoints)) {
+    console.log(`${options.out} is finished already.`);
+    return;
+  }
   const dataset = await loadData(options, options.quiet);
   const model = await startingModel(options, dataset);
-  const checkpoints = join(options.out, 'checkpoints');
+  const learningRate = scheduleOf(options);
+  // Only now: without data or model, the earlier run stays.
+  if (options.force && !options.resume) await rm(checkpoints, { recursive: true, force: true });
   const history = await interruptible(
     async (signal) => {
       const result = await fit(model, dataset, {
         epochs: options.epochs,
         batchSize: options.batchSize,
-        learningRate: scheduleOf(options),
+        learningRate,
         momentum: options.momentum,
         nesterov: options.nesterov,
         weightDecay: options.weightDecay,
@@ -114,7 +123,7 @@ function checkUsage(options: TrainOptions): void {
 async function prepareFolder({ out, resume, force }: TrainOptions): Promise<void> {
   await makeWritableFolder(out, '--out');
   const checkpoints = join(out, 'checkpoints');
-  const taken = [join(out, 'model.json'), checkpoints].find((path) => existsSync(path));
+  const taken = [join(out, modelFile), checkpoints].find((path) => existsSync(path));
   if (taken === undefined || resume) return;
   if (!force) {
     throw new FtwtError(
@@ -122,7 +131,6 @@ async function prepareFolder({ out, resume, force }: TrainOptions): Promise<void
       `${taken} is there already: --resume goes on with an unfinished run, --force starts over`,
     );
   }
-  await rm(checkpoints, { recursive: true, force: true });
 }
 
 async function startingModel(options: TrainOptions, dataset: Dataset): Promise<tf.LayersModel> {

@@ -3,6 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { Dataset } from '../../data/index.js';
 import { vggSmall } from '../../models/index.js';
 import { makeDynamic, type MacsEstimate } from '../../pruning/index.js';
+import { percent } from '../../report/format.js';
 import {
   consoleReporter,
   evaluate,
@@ -82,10 +83,9 @@ function estimateReduction(run: DemoRun, dense: tf.LayersModel): MacsEstimate {
   // A resumed run must not choose again: its masks would be trained for another target.
   folder.save({ ...folder.state!, mass: estimate.mass });
   const { published, skippable } = estimate.macsReduction;
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   say(
     run,
-    `Mass ${estimate.mass}: estimated FLOPs reduction ${percent(skippable)} skippable, ${percent(published)} published`,
+    `Mass ${estimate.mass}: estimated FLOPs reduction ${percent(skippable, 1)} skippable, ${percent(published, 1)} published`,
   );
   return estimate;
 }

@@ -31,7 +31,7 @@ export class RunFolder {
     await makeWritableFolder(path, '--out and --name');
     const folder = new RunFolder(path);
     if (existsSync(folder.stateFile)) {
-      folder.state = parseJson(folder.stateFile, await readIntact(folder.stateFile)) as RunState;
+      folder.state = await readState(folder.stateFile);
       return folder;
     }
     const strangers = (await readdir(path)).filter((name) => !name.startsWith('.'));
@@ -85,4 +85,13 @@ export class RunFolder {
   async finish(): Promise<void> {
     await rm(join(this.path, 'checkpoints'), { recursive: true, force: true });
   }
+}
+
+/** @throws FtwtError CORRUPT_FILE */
+async function readState(file: string): Promise<RunState> {
+  const state = parseJson(file, await readIntact(file)) as Partial<RunState> | null;
+  if (typeof state?.settings !== 'object' || typeof state.seconds !== 'object') {
+    throw new FtwtError('CORRUPT_FILE', `${file} is damaged: expected the state of a run`);
+  }
+  return state as RunState;
 }

@@ -1,23 +1,21 @@
 /** Runs the same tfjs code on the backends `cpu` and `native` and compares: values, shapes, types and leaks. */
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
-import '../../src/index.js';
-import { binding } from '../../src/binding.js';
-import { allClose, type Tolerance } from '../allClose.js';
+import '../src/index.js';
+import { binding } from '../src/binding.js';
+import { allClose, type Tolerance } from './allClose.js';
 
-export const instructionSets = binding.info().instructionSets;
-
-/** Calls `body` once per instruction set, on the backend `native`. */
-export function onEachInstructionSet(body: (name: string) => void): void {
-  const best = binding.info().instructionSet;
+/** Makes `native` the backend, with each instruction set of this processor in turn. */
+export function* eachInstructionSet(): Generator<string> {
+  const { instructionSet, instructionSets } = binding.info();
   tf.setBackend('native');
   try {
     for (const name of instructionSets) {
       binding.setInstructionSet(name);
-      body(name);
+      yield name;
     }
   } finally {
-    binding.setInstructionSet(best);
+    binding.setInstructionSet(instructionSet);
   }
 }
 
@@ -48,23 +46,53 @@ export function agrees(
 ): void {
   tf.setBackend('cpu');
   const expected = run(body);
-  onEachInstructionSet((name) => {
+  for (const name of eachInstructionSet()) {
     run(body).forEach((actual, i) => {
       const text = `${label} [${i}] on ${name}`;
       assert.deepEqual(actual.shape, expected[i].shape, text);
       assert.equal(actual.dtype, expected[i].dtype, text);
       allClose(actual.values, expected[i].values, tolerance, text);
     });
-  });
+  }
+}
+
+/** A tensor as plain data, from which every backend makes its own. */
+export interface Input {
+  shape: number[];
+  values: Float32Array;
+}
+
+/** Asserts that `body` agrees on tensors of `inputs`. */
+export function agreesOn(
+  inputs: Input[],
+  body: (...tensors: tf.Tensor[]) => tf.Tensor,
+  tolerance?: Tolerance,
+): void {
+  const tensors = () => inputs.map(({ shape, values }) => tf.tensor(values.slice(), shape));
+  agrees('result', () => body(...tensors()), tolerance);
 }
 
 /** Reproducible values in [low, high). */
 export function uniform(shape: number[], low = -1, high = 1, seed = 1): tf.Tensor {
-  const values = new Float32Array(tf.util.sizeFromShape(shape));
+  return tf.tensor(
+    draw(shape, seed).map((share) => low + (high - low) * share),
+    shape,
+  );
+}
+
+/** Reproducible values in [-1, 1). */
+export function uniformInput(shape: number[], seed: number): Input {
+  const values = draw(shape, seed * 2654435761 + 1).map((share) => 2 * share - 1);
+  return { shape, values };
+}
+
+/** Shares in [0, 1). */
+function draw(shape: number[], seed: number): Float32Array {
+  const shares = new Float32Array(tf.util.sizeFromShape(shape));
   let state = seed >>> 0;
-  for (let i = 0; i < values.length; i++) {
+  for (let i = 0; i < shares.length; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    values[i] = low + ((high - low) * state) / 2 ** 32;
+    shares[i] = (state >>> 8) / 2 ** 24;
   }
-  return tf.tensor(values, shape);
+  return shares;
 }
