@@ -149,3 +149,7 @@ test('a loop nest with a stride beyond 32 bits is left to the host kernel', () =
   assert.equal(loopNest([2, 3], [2 ** 32 + 3, 1], [3, 1]), undefined);
   assert.notEqual(loopNest([2, 3], [2 ** 31 - 1, 1], [3, 1]), undefined);
 });
+
+test('PadV2 agrees with cpu for negative paddings', () => {
+  agrees('cut', () => tf.pad(uniform([7]), [[-2, 1]]));
+});
