@@ -1,7 +1,9 @@
 // The addon's surface. src/binding.ts is its type. Errors are caught here, once, and nowhere else.
 #include <napi.h>
 
+#include <mutex>
 #include <new>
+#include <shared_mutex>
 
 #include "binding/ops.h"
 #include "cpu/dispatch.h"
@@ -11,6 +13,10 @@
 
 namespace ftwt::binding {
 namespace {
+
+// Ops share it. The number of threads and the instruction set, by which an op sizes its memory more than once, change
+// only while no worker_thread of the process is in one.
+std::shared_mutex settings;
 
 const char* code_name(ErrorCode code) {
   switch (code) {
@@ -49,6 +55,7 @@ auto guard(Napi::Env env, const Body& body) {
 Napi::Value run_op(const Napi::CallbackInfo& info) {
   const auto* entry = static_cast<const OpEntry*>(info.Data());
   return guard(info.Env(), [&] {
+    const std::shared_lock lock(settings);
     entry->run(Fields(info));
     return info.Env().Undefined();
   });
@@ -71,6 +78,7 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
     if (!(count >= 1 && count <= 1024) || count != static_cast<int>(count)) {
       throw Error(ErrorCode::InvalidArgument, "Expected the number of threads to be an integer from 1 to 1024");
     }
+    const std::unique_lock lock(settings);
     cpu::set_thread_count(static_cast<int>(count));
     return info.Env().Undefined();
   });
@@ -78,7 +86,9 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
 
 Napi::Value set_instruction_set(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
-    cpu::set_isa(info[0].ToString().Utf8Value());
+    const std::string name = info[0].ToString().Utf8Value();
+    const std::unique_lock lock(settings);
+    cpu::set_isa(name);
     return info.Env().Undefined();
   });
 }

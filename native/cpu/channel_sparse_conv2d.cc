@@ -193,7 +193,7 @@ void add_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& p, const
 
 // y [n, pixels, c] = x where the mask [n, c] is above 0, else 0. x may be y.
 void mask_samples(const float* x, const float* mask, int64_t n, int64_t pixels, int64_t c, float* y) {
-  parallel_for(n, kPixelGrain / pixels + 1, [&](int64_t begin, int64_t end, int) {
+  parallel_for(n, kPixelGrain / std::max<int64_t>(1, pixels) + 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t sample = begin; sample < end; ++sample) {
       FTWT_KERNEL(mask_channels)(x + sample * pixels * c, pixels, c, mask + sample * c, y + sample * pixels * c);
     }

@@ -108,9 +108,12 @@ void depthwise_conv2d(const DepthwiseConv2dParams& p) {
 
 void depthwise_conv2d_backprop_input(const DepthwiseConv2dBackpropInputParams& p) {
   const Conv2dShape& s = p.shape;
-  if (s.c_out == 0) return;
-  const int64_t multiplier = s.c_out / s.c_in;
   const int64_t size = s.n * s.h * s.w * s.c_in;
+  if (s.c_out == 0) {
+    std::fill_n(p.dx, size, 0.0f);
+    return;
+  }
+  const int64_t multiplier = s.c_out / s.c_in;
   float* dx = multiplier == 1 ? p.dx : thread_floats(Scratch::Gather, static_cast<std::size_t>(size * multiplier));
   const AxisLists rows = backward_lists(row_axis(s));
   const AxisLists columns = backward_lists(column_axis(s));

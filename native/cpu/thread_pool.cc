@@ -6,9 +6,12 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "ops/common.h"
 
 namespace ftwt::cpu {
 namespace {
@@ -32,12 +35,17 @@ class Pool {
 
   int size() const { return size_.load(std::memory_order_relaxed); }
 
+  // Fewer than `count` where the system refuses more threads.
   void resize(int count) {
     std::lock_guard<std::mutex> owner(owner_);
+    if (count == size()) return;
     stop_workers();
-    size_.store(count);
     stopping_ = false;
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.load()] { work(i, seen); });
+    try {
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.load()] { work(i, seen); });
+    } catch (const std::system_error&) {  // go on with those there are: a part without a worker would never end
+    }
+    size_.store(static_cast<int>(workers_.size()) + 1);
   }
 
   void run(int64_t count, int64_t grain, const RangeBody& body) {
@@ -140,7 +148,15 @@ Pool& pool() {
 }  // namespace
 
 int thread_count() { return pool().size(); }
-void set_thread_count(int count) { pool().resize(count); }
+
+void set_thread_count(int count) {
+  pool().resize(count);
+  if (const int started = pool().size(); started < count) {
+    throw Error(ErrorCode::Internal, "Could start " + std::to_string(started) + " of " + std::to_string(count) +
+                                         " threads: a limit of the system");
+  }
+}
+
 void run_parallel(int64_t count, int64_t grain, const RangeBody& body) { pool().run(count, grain, body); }
 
 }  // namespace ftwt::cpu

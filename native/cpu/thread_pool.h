@@ -8,7 +8,9 @@
 namespace ftwt::cpu {
 
 int thread_count();
-void set_thread_count(int count);  // >= 1
+// count >= 1. No op may run meanwhile: ops size memory by thread_count(). Throws Internal where the system refuses so
+// many threads; the pool then has as many as it got.
+void set_thread_count(int count);
 
 // A non-owning reference to a callable: no allocation per parallel region.
 class RangeBody {

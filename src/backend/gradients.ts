@@ -18,7 +18,8 @@ function replaceReluGradient(): void {
   tf.registerGradient({
     ...original,
     gradFunc: (dy, saved, attrs) => {
-      if (tf.getKernel('ReluGrad', tf.getBackend()) == null) {
+      const isNative = tf.getKernel('ReluGrad', tf.getBackend()) != null;
+      if (!isNative || (dy as Tensor).dtype !== 'float32' || saved[0].dtype !== 'float32') {
         return original.gradFunc(dy, saved, attrs);
       }
       const inputs = { a: dy as Tensor, b: saved[0] };

@@ -13,6 +13,8 @@ export type TensorInfo = tf.TensorInfo;
 
 export class NativeBackend extends MathBackendCPU {
   readonly binding: Binding = binding;
+  /** What `output` and the like have made for the kernel that runs. */
+  private outputs: TensorInfo[] | undefined;
   private readonly pool = new BufferPool((bytes) => binding.allocate(bytes));
 
   constructor() {
@@ -78,22 +80,34 @@ export class NativeBackend extends MathBackendCPU {
     return values instanceof Uint8Array ? values : new Uint8Array(values as Float32Array);
   }
 
-  /** A new float32 tensor with uninitialised values, for a kernel to fill. Dispose it if the kernel throws. */
+  /** Runs a kernel. Should it throw, the outputs that it has made so far are disposed. */
+  disposingOutputsOnError<T>(kernel: () => T): T {
+    const outer = this.outputs;
+    const outputs: TensorInfo[] = [];
+    this.outputs = outputs;
+    try {
+      return kernel();
+    } catch (error) {
+      for (const { dataId } of outputs) this.disposeData(dataId, true);
+      throw error;
+    } finally {
+      this.outputs = outer;
+    }
+  }
+
+  /** A new float32 tensor with uninitialised values, for a kernel to fill. */
   output(shape: number[]): { info: TensorInfo; values: Float32Array } {
-    const values = this.allocate(Float32Array, shape);
-    return { info: this.makeTensorInfo(shape, 'float32', values), values };
+    return this.newOutput(Float32Array, shape, 'float32');
   }
 
   /** The same for a bool tensor. */
   boolOutput(shape: number[]): { info: TensorInfo; values: Uint8Array } {
-    const values = this.allocate(Uint8Array, shape);
-    return { info: this.makeTensorInfo(shape, 'bool', values), values };
+    return this.newOutput(Uint8Array, shape, 'bool');
   }
 
   /** The same for an int32 tensor. */
   intOutput(shape: number[]): { info: TensorInfo; values: Int32Array } {
-    const values = this.allocate(Int32Array, shape);
-    return { info: this.makeTensorInfo(shape, 'int32', values), values };
+    return this.newOutput(Int32Array, shape, 'int32');
   }
 
   /** Scratch that lives until `releaseScratch`. */
@@ -120,6 +134,17 @@ export class NativeBackend extends MathBackendCPU {
   override dispose(): void {
     this.pool.trim();
     super.dispose();
+  }
+
+  private newOutput<T extends Float32Array | Int32Array | Uint8Array>(
+    type: ArrayType<T>,
+    shape: number[],
+    dtype: tf.DataType,
+  ): { info: TensorInfo; values: T } {
+    const values = this.allocate(type, shape);
+    const info = this.makeTensorInfo(shape, dtype, values);
+    this.outputs?.push(info);
+    return { info, values };
   }
 
   private allocate<T>(type: ArrayType<T>, shape: number[]): T {

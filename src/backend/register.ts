@@ -17,12 +17,14 @@ export function registerNativeBackend(): void {
   for (const kernel of nativeKernels) {
     const host = hostKernels.get(kernel.kernelName);
     hostKernels.delete(kernel.kernelName);
-    const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) =>
-      kernel.run({
-        inputs: inputs as KernelCall['inputs'],
-        attrs: attrs ?? {},
-        backend: backend as NativeBackend,
-      }) ?? host!.kernelFunc({ inputs, attrs, backend });
+    const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {
+      const native = backend as NativeBackend;
+      const call = { inputs: inputs as KernelCall['inputs'], attrs: attrs ?? {}, backend: native };
+      return (
+        native.disposingOutputsOnError(() => kernel.run(call)) ??
+        host!.kernelFunc({ inputs, attrs, backend })
+      );
+    };
     tf.registerKernel({ kernelName: kernel.kernelName, backendName, kernelFunc });
   }
   for (const host of hostKernels.values()) tf.registerKernel({ ...host, backendName });

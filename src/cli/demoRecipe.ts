@@ -18,11 +18,11 @@ export const demoRecipe = {
    * The published predictor rate, 0.1, is for 100 epochs. Softmax features have a squared norm of about 1 / channels,
    * so in one epoch the weights (not only the biases) learn with a rate in the order of the channels.
    */
-  dynamic: { epochs: 3, learningRate: 0.02, predictorLearningRate: 30, cooldown: 0.34 },
+  dynamic: { epochs: 3, learningRate: 0.011, predictorLearningRate: 30, cooldown: 0.34 },
   mode: 'decoupled',
   predictor: { pooling: 'max', softmax: true },
   /** Skippable FLOPs reduction for which the mass is chosen. */
-  reduction: 0.52,
+  reduction: 0.5,
   /** Training images from which the reduction is estimated. */
   calibrationImages: 512,
   /** Images at either end of the report's list of cheap and expensive ones. */

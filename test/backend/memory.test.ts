@@ -196,3 +196,12 @@ test('a disposed tensor is refused, and nothing is lost by a kernel that throws'
   });
   assert.equal(state().tensors, before.tensors);
 });
+
+test('the outputs of a kernel that throws halfway are disposed', () => {
+  const before = state();
+  const [x, filter] = [tf.zeros([1, 1, 1, size]), tf.zeros([3, 3, size, 1])];
+  const tooLarge = () => tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, 'valid');
+  assert.throws(tooLarge, { name: 'FtwtError', code: 'INVALID_ARGUMENT' });
+  tf.dispose([x, filter]);
+  assert.equal(state().dataIds, before.dataIds);
+});

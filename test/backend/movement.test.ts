@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
+import { loopNest } from '../../src/backend/kernels/shapes.js';
 import { agrees, uniform } from '../agrees.js';
 
 test('Cast agrees with cpu', () => {
@@ -141,4 +143,13 @@ test('GatherV2 agrees with cpu', () => {
   agrees('axis 1', () => tf.gather(x(), tf.tensor1d([3], 'int32'), 1));
   agrees('batch', () => tf.gather(x(), tf.tensor2d([0, 1, 2, 3, 0, 1], [6, 1], 'int32'), 1, 1));
   agrees('none', () => tf.gather(x(), tf.tensor1d([], 'int32')));
+});
+
+test('a loop nest with a stride beyond 32 bits is left to the host kernel', () => {
+  assert.equal(loopNest([2, 3], [2 ** 32 + 3, 1], [3, 1]), undefined);
+  assert.notEqual(loopNest([2, 3], [2 ** 31 - 1, 1], [3, 1]), undefined);
+});
+
+test('PadV2 agrees with cpu for negative paddings', () => {
+  agrees('cut', () => tf.pad(uniform([7]), [[-2, 1]]));
 });

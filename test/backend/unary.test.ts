@@ -59,3 +59,8 @@ for (const [op, reference, low, high] of references) {
     }
   });
 }
+
+test('the gradient of Relu agrees with cpu for integers as well', () => {
+  const x = () => tf.tensor1d([-2, 0, 3], 'int32');
+  agrees('int32', () => tf.grad((t) => tf.relu(t))(x()));
+});

@@ -67,4 +67,6 @@ export const conv2dCases: Conv2dCase[] = [
   },
   { name: 'a sum in several parts', x: [1, 3, 2, 600], filter: [3, 3, 600, 50] },
   { name: 'empty batch', x: [0, 5, 5, 3], filter: [3, 3, 3, 4] },
+  { name: 'image of height 0, all padding', x: [1, 0, 5, 8], filter: [3, 3, 8, 8], pad: 2 },
+  { name: 'image of width 0, all padding', x: [2, 5, 0, 9], filter: [3, 3, 9, 4], pad: 2 },
 ];

@@ -8,6 +8,7 @@ import {
   deviceInfo,
   setThreads,
 } from '../../src/index.js';
+import { binding } from '../../src/binding.js';
 import { allClose } from '../allClose.js';
 import { type SparseConvCase, sparseConvCases } from '../cases/channelSparseConv2d.js';
 import { gradCheck } from '../gradCheck.js';
@@ -221,4 +222,18 @@ test('channelSparseConv2d: bad arguments', () => {
     );
     invalid(bad({ dilations: 3 }), 'does not fit into x [5, 5]');
   });
+});
+
+test('the native op takes images without pixels', () => {
+  const y = new Float32Array(2 * 2 * 5).fill(9);
+  binding.channelSparseConv2d({
+    ...{ n: 2, h: 0, w: 3, cIn: 2, kh: 3, kw: 3, cOut: 1, outH: 2, outW: 5 },
+    ...{ strideH: 1, strideW: 1, padTop: 2, padLeft: 2, dilationH: 1, dilationW: 1 },
+    inputMask: Float32Array.of(1, 1, 1, 0),
+    outputMask: Float32Array.of(1, 1),
+    x: new Float32Array(0),
+    filter: new Float32Array(3 * 3 * 2).fill(1),
+    y,
+  });
+  assert.ok(y.every((value) => value === 0));
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { type Conv2dCase, conv2dCases } from '../cases/conv2d.js';
@@ -94,4 +95,31 @@ test('fused conv2d: prelu without bias', () => {
       preluActivationWeights: alpha,
     }),
   );
+});
+
+test('fused conv2d: a bias of any shape that broadcasts', async () => {
+  for (const shape of [[], [1], [4], [1, 1, 4], [3, 1], [5, 3, 4], [2, 5, 3, 4]]) {
+    const inputs = [uniform([2, 5, 3, 6], 1), uniform([3, 3, 6, 4], 2), uniform(shape, 3)];
+    await compareBackends(inputs, (x, filter, bias) =>
+      tf.fused.conv2d({
+        x: x as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        bias,
+        activation: 'relu',
+      }),
+    );
+  }
+});
+
+test('conv2d gradients refuse a dy of the wrong shape', async () => {
+  await tf.setBackend('native');
+  const [dy, filter] = [tf.zeros<tf.Rank.R4>([1, 4, 4, 2]), tf.zeros<tf.Rank.R4>([3, 3, 5, 2])];
+  assert.throws(() => tf.conv2dTranspose(dy, filter, [1, 6, 6, 5], 2, 'same'), {
+    name: 'FtwtError',
+    code: 'INVALID_ARGUMENT',
+    message: 'Conv2DBackpropInput: dy must be [1, 3, 3, 2], got [1, 4, 4, 2]',
+  });
+  tf.dispose([dy, filter]);
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import type { Conv2dCase } from '../cases/conv2d.js';
@@ -77,3 +78,32 @@ for (const activation of ['relu', 'relu6', 'elu'] as const) {
     );
   });
 }
+
+test('fused depthwise conv2d: a bias of any shape that broadcasts', async () => {
+  for (const shape of [[], [1], [4], [3, 1], [5, 3, 4]]) {
+    const inputs = [uniform([2, 5, 3, 4], 1), uniform([3, 3, 4, 1], 2), uniform(shape, 3)];
+    await compareBackends(inputs, (x, filter, bias) =>
+      tf.fused.depthwiseConv2d({
+        x: x as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 'same',
+        bias,
+      }),
+    );
+  }
+});
+
+test('depthwise input gradient without output channels is zero', async () => {
+  await tf.setBackend('native');
+  const inputShape = [1, 64, 64, 2];
+  tf.fill(inputShape, 7).dispose(); // its memory is recycled
+  const values = tf.tidy(() => {
+    const inputs = { dy: tf.zeros([1, 64, 64, 0]), filter: tf.zeros([3, 3, 2, 0]) };
+    const attrs = { strides: 1, pad: 'same', dilations: 1, inputShape };
+    return (tf.engine().runKernel('DepthwiseConv2dNativeBackpropInput', inputs, attrs) as tf.Tensor)
+      .dataSync()
+      .slice();
+  });
+  assert.ok(values.every((value) => value === 0));
+});

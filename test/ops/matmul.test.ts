@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
+import { binding } from '../../src/binding.js';
 import { matmulCases } from '../cases/matmul.js';
 import { agreesOn, uniformInput } from '../agrees.js';
 
@@ -28,4 +29,13 @@ test('matMul of int32 is tfjs’s own', async () => {
   const y = tf.tidy(() => tf.matMul(tf.tensor2d([[1, 2]], [1, 2], 'int32'), [[3], [4]]));
   assert.deepEqual(y.arraySync(), [[11]]);
   y.dispose();
+});
+
+test('a transposed product of wide rows needs little memory beside them', async () => {
+  await tf.setBackend('native');
+  const [a, b] = [tf.ones([2, 60_000]), tf.ones([2, 4])];
+  const before = binding.info().threads * 60e6 + process.memoryUsage().rss;
+  tf.matMul(a, b, true).dispose();
+  assert.ok(process.memoryUsage().rss < before);
+  tf.dispose([a, b]);
 });

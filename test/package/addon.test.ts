@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { deviceInfo } from '../../src/index.js';
 
 const entry = resolve(__dirname, '../../src/index.js');
+const bindingModule = resolve(__dirname, '../../src/binding.js');
 
 /** Imports the package in a new process with these settings and prints what `body` gives. */
 function run(environment: NodeJS.ProcessEnv, body = 'ftwt.deviceInfo()') {
@@ -51,3 +52,33 @@ test('an addon that cannot be loaded gives the remedies', () => {
   assert.match(stderr, /FtwtError: The native addon of tfjs-ftwt could not be loaded/);
   assert.match(stderr, /Remedies: reinstall with install scripts enabled/);
 });
+
+test(
+  'threads that the system refuses are an error, and ops go on with the others',
+  { skip: process.platform !== 'linux' || process.env.FTWT_TEST_SANITIZED !== undefined },
+  (t) => {
+    // Address space for some stacks more, but not for a thousand.
+    const script = `
+      const { execFileSync } = require('node:child_process');
+      const { readFileSync } = require('node:fs');
+      const { binding } = require(${JSON.stringify(bindingModule)});
+      const kilobytes = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+      try {
+        execFileSync('prlimit', ['--pid', process.pid, '--as=' + (kilobytes + 400e3) * 1024]);
+      } catch {
+        process.exit(9);
+      }
+      let code = 'none';
+      try { binding.setThreads(1024); } catch (error) { code = error.code; }
+      const count = 1 << 20;
+      const y = new Float32Array(count);
+      binding.unary({ op: 0, x: y.slice().fill(2), y, count, alpha: 0, beta: 0 });
+      console.log(code, binding.info().threads < 1024, y.every((value) => value === 2));`;
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', script], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    if (status === 9) return t.skip('no prlimit');
+    assert.equal(stdout.trim(), 'INTERNAL true true', stderr);
+  },
+);

@@ -84,3 +84,24 @@ test('workers terminated in the middle of their work do no harm', () => {
   `);
   assert.deepEqual(after, before);
 });
+
+test('settings that change while a worker is in an op do no harm', () => {
+  const { alone, during } = runProcess(`
+    const { binding } = require(${JSON.stringify(join(root, 'dist/src/binding.js'))});
+    const { instructionSet, instructionSets, threads } = binding.info();
+    const alone = await compute(1);
+    const worker = start(200);
+    let done = false;
+    const message = once(worker, 'message').then(([result]) => ((done = true), result));
+    for (let i = 0; !done; i++) {
+      binding.setThreads(1 + (i % 4));
+      binding.setInstructionSet(instructionSets[i % instructionSets.length]);
+      await new Promise(setImmediate);
+    }
+    console.log(JSON.stringify({ alone, during: await message }));
+  `);
+  const worst = alone.result.map(
+    (value: number, i: number) => Math.abs(value - during.result[i]) / (1 + Math.abs(value)),
+  );
+  assert.ok(Math.max(...worst) < 1e-4, `off by ${Math.max(...worst)}`);
+});

@@ -66,6 +66,11 @@ void run_gemm(const IndirectGemm& gemm) {
 
 namespace {
 
+// No output pixels, or none in the source (an image of height 0 that is all padding): every sum is 0.
+bool sums_nothing(const TapWindow& window) {
+  return window.pixels() == 0 || window.source_h == 0 || window.source_w == 0;
+}
+
 void run_outer_range(const OuterGemm& gemm, int64_t pixel_begin, int64_t pixel_end, int64_t unit_begin,
                      int64_t unit_end, float* partial) {
   void* scratch = thread_scratch(Scratch::Gemm, FTWT_KERNEL(outer_scratch_bytes)(gemm));
@@ -87,7 +92,7 @@ void run_outer_gemm(const OuterGemm& gemm, const OuterResult& result) {
   const int64_t copies = by_pixels ? thread_count() : 1;
   float* partials = thread_floats(Scratch::Partials, static_cast<std::size_t>(size * copies));
   int64_t used = 1;
-  if (pixels == 0) {
+  if (sums_nothing(gemm.window)) {
     std::fill_n(partials, size, 0.0f);
   } else if (by_pixels) {
     const int64_t units = FTWT_KERNEL(outer_units)(gemm);
@@ -112,8 +117,13 @@ void run_outer_gemm(const OuterGemm& gemm, const OuterResult& result) {
 void run_outer_gemm_serial(const OuterGemm& gemm, const OuterResult& result) {
   const int64_t rows = gemm.window.taps * gemm.window.depth;
   const PanelLayout layout = FTWT_KERNEL(outer_layout)(gemm.columns);
-  float* partial = thread_floats(Scratch::Partials, static_cast<std::size_t>(rows * layout.vectors * layout.lanes));
-  run_outer_range(gemm, 0, gemm.window.pixels(), 0, FTWT_KERNEL(outer_units)(gemm), partial);
+  const int64_t size = rows * layout.vectors * layout.lanes;
+  float* partial = thread_floats(Scratch::Partials, static_cast<std::size_t>(size));
+  if (sums_nothing(gemm.window)) {
+    std::fill_n(partial, size, 0.0f);
+  } else {
+    run_outer_range(gemm, 0, gemm.window.pixels(), 0, FTWT_KERNEL(outer_units)(gemm), partial);
+  }
   FTWT_KERNEL(outer_sum)(gemm, partial, 1, 0, rows, result);
 }
 

@@ -46,13 +46,14 @@ struct Workspace {
   Source source;
   Strips strips;
   float* dy;      // [panel, kBlock, panel width]
-  float* packed;  // [strip, 1 + kMaxReach, widest strip]: a row of zeros, then the source pixels in reach
+  float* packed;  // [strip, 1 + pixels in reach at most, widest strip]: a row of zeros, then the source pixels in reach
   int64_t strip_stride;
 
   Workspace(const cpu::OuterGemm& gemm, const cpu::PanelLayout& layout, Carver* carver)
       : source(gemm.window, carver), strips(source.depth(), layout) {
     dy = carver->take<float>(kBlock * layout.vectors * kLanes);
-    strip_stride = (1 + kMaxReach) * strips.widest;
+    const int64_t source_pixels = gemm.window.batch * gemm.window.source_h * gemm.window.source_w;
+    strip_stride = (1 + smaller(kMaxReach, source_pixels)) * strips.widest;
     packed = carver->take<float>(source.copied() ? 0 : strips.count * strip_stride + kLanes);
   }
 };

@@ -1,6 +1,7 @@
 /** Conv2D, FusedConv2D and the two gradients of a convolution: NHWC activations, HWIO filters, float32. */
 import * as tf from '@tensorflow/tfjs';
 import type { Conv2dFields } from '../../binding.js';
+import { check } from '../../errors.js';
 import type { TensorInfo } from '../nativeBackend.js';
 import {
   applyRest,
@@ -65,13 +66,27 @@ export function allFloat32(...tensors: (TensorInfo | undefined)[]): boolean {
   return tensors.every((tensor) => tensor === undefined || tensor.dtype === 'float32');
 }
 
+/** Whether the native kernels can add `bias`: one value per channel. tfjs adds any shape that broadcasts to the output. */
+export function isPerChannel(bias: TensorInfo | undefined, channels: number): boolean {
+  if (bias === undefined) return true;
+  return bias.shape.at(-1) === channels && tf.util.sizeFromShape(bias.shape) === channels;
+}
+
+/** tfjs computes nonsense from a gradient of another shape, as conv2dTranspose makes of a wrong outputShape. */
+export function checkGradientShape(op: string, dy: TensorInfo, expected: number[]): void {
+  check(
+    tf.util.arraysEqual(dy.shape, expected),
+    () => `${op}: dy must be [${expected.join(', ')}], got [${dy.shape.join(', ')}]`,
+  );
+}
+
 function forward({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
   const { x, filter, bias, preluActivationWeights } = inputs;
   const attributes = attrs as unknown as ConvAttributes & FusedAttributes;
   const activation = attributes.activation ?? 'linear';
   if (!allFloat32(x, filter, bias) || !isKnownActivation(activation)) return undefined;
   const info = convInfo(x.shape, filter.shape, attributes);
-  if (info === undefined) return undefined;
+  if (info === undefined || !isPerChannel(bias, info.outChannels)) return undefined;
   const y = backend.output(info.outShape);
   backend.binding.conv2d({
     ...convFields(info),
@@ -90,6 +105,7 @@ function backpropInput({ inputs, attrs, backend }: KernelCall): TensorInfo | und
   if (!allFloat32(dy, filter)) return undefined;
   const info = convInfo(attributes.inputShape, filter.shape, attributes);
   if (info === undefined) return undefined;
+  checkGradientShape('Conv2DBackpropInput', dy, info.outShape);
   const dx = backend.output(info.inShape);
   backend.binding.conv2dBackpropInput({
     ...convFields(info),
@@ -106,6 +122,7 @@ function backpropFilter({ inputs, attrs, backend }: KernelCall): TensorInfo | un
   if (!allFloat32(x, dy)) return undefined;
   const info = convInfo(x.shape, attributes.filterShape, attributes);
   if (info === undefined) return undefined;
+  checkGradientShape('Conv2DBackpropFilter', dy, info.outShape);
   const dFilter = backend.output(info.filterShape);
   backend.binding.conv2dBackpropFilter({
     ...convFields(info),

@@ -6,7 +6,14 @@ import {
   isKnownActivation,
   nativeActivation,
 } from './activation.js';
-import { allFloat32, type ConvAttributes, convFields, convInfo } from './conv2d.js';
+import {
+  allFloat32,
+  checkGradientShape,
+  type ConvAttributes,
+  convFields,
+  convInfo,
+  isPerChannel,
+} from './conv2d.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 function forward({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
@@ -15,7 +22,7 @@ function forward({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined
   const activation = attributes.activation ?? 'linear';
   if (!allFloat32(x, filter, bias) || !isKnownActivation(activation)) return undefined;
   const info = convInfo(x.shape, filter.shape, attributes, true);
-  if (info === undefined) return undefined;
+  if (info === undefined || !isPerChannel(bias, info.outChannels)) return undefined;
   const y = backend.output(info.outShape);
   backend.binding.depthwiseConv2d({
     ...convFields(info),
@@ -34,6 +41,7 @@ function backpropInput({ inputs, attrs, backend }: KernelCall): TensorInfo | und
   if (!allFloat32(dy, filter)) return undefined;
   const info = convInfo(attributes.inputShape, filter.shape, attributes, true);
   if (info === undefined) return undefined;
+  checkGradientShape('DepthwiseConv2dNativeBackpropInput', dy, info.outShape);
   const dx = backend.output(info.inShape);
   backend.binding.depthwiseConv2dBackpropInput({
     ...convFields(info),
@@ -50,6 +58,7 @@ function backpropFilter({ inputs, attrs, backend }: KernelCall): TensorInfo | un
   if (!allFloat32(x, dy)) return undefined;
   const info = convInfo(x.shape, attributes.filterShape, attributes, true);
   if (info === undefined) return undefined;
+  checkGradientShape('DepthwiseConv2dNativeBackpropFilter', dy, info.outShape);
   const dFilter = backend.output(info.filterShape);
   backend.binding.depthwiseConv2dBackpropFilter({
     ...convFields(info),

@@ -7,7 +7,7 @@ import {
   isKnownActivation,
   nativeActivation,
 } from './activation.js';
-import { allFloat32 } from './conv2d.js';
+import { allFloat32, isPerChannel } from './conv2d.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 interface MatmulAttributes extends FusedAttributes {
@@ -35,10 +35,8 @@ function run({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
   const [bRows, bColumns] = b.shape.slice(-2);
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
   const [bDepth, n] = transposeB ? [bColumns, bRows] : [bRows, bColumns];
-  const biasFits =
-    bias === undefined || (bias.shape.at(-1) === n && tf.util.sizeFromShape(bias.shape) === n);
   // The host kernel also words the error for matrices that do not fit.
-  if (k !== bDepth || !biasFits) return undefined;
+  if (k !== bDepth || !isPerChannel(bias, n)) return undefined;
   if (!repeatsWhole(aOuter, outer) || !repeatsWhole(bOuter, outer)) return undefined;
 
   const y = backend.output([...outer, m, n]);

@@ -96,6 +96,7 @@ const pad: NativeKernel = {
       paddings: [before: number, after: number][];
       constantValue: number;
     };
+    if (paddings.flat().some((size) => size < 0)) return undefined; // a negative one cuts off
     const shape = x.shape.map((size, d) => paddings[d][0] + size + paddings[d][1]);
     const strides = stridesOf(shape);
     const nest = loopNest(x.shape, stridesOf(x.shape), strides);

@@ -53,6 +53,8 @@ export function loopNest(
     }
   }
   if (merged.length === 0) merged.push([1, 1, 1]);
+  const values = merged.flat();
   if (merged.length > maxRank || count > maxElements) return undefined;
-  return { rank: merged.length, dims: Int32Array.from(merged.flat()) };
+  if (values.some((value) => value > maxElements)) return undefined;
+  return { rank: merged.length, dims: Int32Array.from(values) };
 }
