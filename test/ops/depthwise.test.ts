@@ -79,10 +79,14 @@ for (const activation of ['relu', 'relu6', 'elu'] as const) {
   });
 }
 
-test('fused depthwise conv2d: a bias of any shape that broadcasts', async () => {
+test('fused depthwise conv2d: a bias of any shape that broadcasts', () => {
   for (const shape of [[], [1], [4], [3, 1], [5, 3, 4]]) {
-    const inputs = [uniform([2, 5, 3, 4], 1), uniform([3, 3, 4, 1], 2), uniform(shape, 3)];
-    await compareBackends(inputs, (x, filter, bias) =>
+    const inputs = [
+      uniformInput([2, 5, 3, 4], 1),
+      uniformInput([3, 3, 4, 1], 2),
+      uniformInput(shape, 3),
+    ];
+    agreesOn(inputs, (x, filter, bias) =>
       tf.fused.depthwiseConv2d({
         x: x as tf.Tensor4D,
         filter: filter as tf.Tensor4D,
