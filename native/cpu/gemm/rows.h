@@ -141,10 +141,11 @@ class RowBlock {
         const bool inside = h >= 0 && h < window_.source_h;
         const int64_t begin = inside ? smaller(larger(first_column_[t] - at.j, 0), n) : n;
         const int64_t end = larger(smaller(last_column_[t] - at.j, n), begin);
-        const float* first = source.data + at.b * source.batch_stride + h * source.row_stride + w * source.pixel_stride;
+        // An offset, not a pointer: outside the source it may point nowhere, and an empty source has no address.
+        const int64_t first = at.b * source.batch_stride + h * source.row_stride + w * source.pixel_stride;
         const float** rows = rows_ + t * kStride + p;
         for (int64_t q = 0; q < begin; ++q) rows[q] = source.zeros;
-        for (int64_t q = begin; q < end; ++q) rows[q] = first + q * step;
+        for (int64_t q = begin; q < end; ++q) rows[q] = source.data + (first + q * step);
         for (int64_t q = end; q < n; ++q) rows[q] = source.zeros;
       }
     });
