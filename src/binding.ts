@@ -24,6 +24,29 @@ export interface Conv2dFields {
   dilationW: number;
 }
 
+/** What a convolution reads and writes: forward, and in its two gradients. */
+interface ConvForward {
+  x: Floats;
+  filter: Floats;
+  y: Floats;
+}
+interface ConvInputGradient {
+  dy: Floats;
+  filter: Floats;
+  dx: Floats;
+}
+interface ConvFilterGradient {
+  x: Floats;
+  dy: Floats;
+  dFilter: Floats;
+}
+
+/** What follows the sums: a bias of [cOut], and an activation as in src/backend/kernels/activation.ts. */
+interface Epilogue {
+  bias?: Floats;
+  activation: number;
+}
+
 /** Active channels are those with a mask above 0: inputMask [n, cIn], outputMask [n, cOut]. */
 export interface SparseConvFields extends Conv2dFields {
   inputMask: Floats;
@@ -75,58 +98,34 @@ export interface PoolFields {
 
 /** One field object per op; sizes are integers, arrays at least as long as their shape says. */
 export interface OpTable {
-  /** y [n, outH, outW, cOut] = activation(x * filter + bias); `activation` as in src/backend/kernels/activation.ts. */
-  conv2d(
-    fields: Conv2dFields & {
-      x: Floats;
-      filter: Floats;
-      bias?: Floats;
-      activation: number;
-      y: Floats;
-    },
-  ): void;
-  conv2dBackpropInput(fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats }): void;
+  /** y [n, outH, outW, cOut] = activation(x * filter + bias). */
+  conv2d(fields: Conv2dFields & Epilogue & ConvForward): void;
+  conv2dBackpropInput(fields: Conv2dFields & ConvInputGradient): void;
+  conv2dBackpropFilter(fields: Conv2dFields & ConvFilterGradient): void;
   /** cOut = cIn * multiplier; filters are [kh, kw, cIn, multiplier]. */
-  depthwiseConv2d(
-    fields: Conv2dFields & {
-      x: Floats;
-      filter: Floats;
-      bias?: Floats;
-      activation: number;
-      y: Floats;
-    },
-  ): void;
-  depthwiseConv2dBackpropInput(
-    fields: Conv2dFields & { dy: Floats; filter: Floats; dx: Floats },
-  ): void;
-  depthwiseConv2dBackpropFilter(
-    fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats },
-  ): void;
+  depthwiseConv2d(fields: Conv2dFields & Epilogue & ConvForward): void;
+  depthwiseConv2dBackpropInput(fields: Conv2dFields & ConvInputGradient): void;
+  depthwiseConv2dBackpropFilter(fields: Conv2dFields & ConvFilterGradient): void;
   /** y [batch, m, n] = activation(a b + bias); matrix i reads a[i % aBatch] and b[i % bBatch]. */
-  matmul(fields: {
-    batch: number;
-    m: number;
-    k: number;
-    n: number;
-    aBatch: number;
-    bBatch: number;
-    transposeA: boolean;
-    transposeB: boolean;
-    a: Floats;
-    b: Floats;
-    bias?: Floats;
-    activation: number;
-    y: Floats;
-  }): void;
-  conv2dBackpropFilter(fields: Conv2dFields & { x: Floats; dy: Floats; dFilter: Floats }): void;
+  matmul(
+    fields: {
+      batch: number;
+      m: number;
+      k: number;
+      n: number;
+      aBatch: number;
+      bBatch: number;
+      transposeA: boolean;
+      transposeB: boolean;
+      a: Floats;
+      b: Floats;
+      y: Floats;
+    } & Epilogue,
+  ): void;
   /** y = conv2d(x * inputMask, filter) * outputMask. */
-  channelSparseConv2d(fields: SparseConvFields & { x: Floats; filter: Floats; y: Floats }): void;
-  channelSparseConv2dBackpropInput(
-    fields: SparseConvFields & { dy: Floats; filter: Floats; dx: Floats },
-  ): void;
-  channelSparseConv2dBackpropFilter(
-    fields: SparseConvFields & { x: Floats; dy: Floats; dFilter: Floats },
-  ): void;
+  channelSparseConv2d(fields: SparseConvFields & ConvForward): void;
+  channelSparseConv2dBackpropInput(fields: SparseConvFields & ConvInputGradient): void;
+  channelSparseConv2dBackpropFilter(fields: SparseConvFields & ConvFilterGradient): void;
   /** y = op(x), element-wise; `op` indexes `unaryOps` (src/backend/kernels/unary.ts). */
   unary(fields: {
     op: number;

@@ -2,8 +2,7 @@
 import { batchNormKernels } from './batchNorm.js';
 import { binaryKernels } from './binary.js';
 import { channelSparseConv2dKernels } from './channelSparseConv2d.js';
-import { conv2dKernels } from './conv2d.js';
-import { depthwiseConv2dKernels } from './depthwiseConv2d.js';
+import { conv2dKernels, depthwiseConv2dKernels } from './convolution.js';
 import { maskPredictorKernels } from './maskPredictor.js';
 import { maskKernels } from './masks.js';
 import { matmulKernels } from './matmul.js';

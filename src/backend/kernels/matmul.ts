@@ -7,7 +7,7 @@ import {
   isKnownActivation,
   nativeActivation,
 } from './activation.js';
-import { allFloat32, isPerChannel } from './conv2d.js';
+import { allFloat32, isPerChannel } from './convolution.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 interface MatmulAttributes extends FusedAttributes {
