@@ -1,9 +1,19 @@
 /** The native addon's whole surface as one type, and the only place that loads it. */
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
-import { FtwtError, type FtwtErrorCode } from './errors.js';
+import { check, FtwtError, type FtwtErrorCode } from './errors.js';
 
-type Floats = Float32Array;
+/** A block of device memory (see `Device`). */
+export interface DeviceBlock {
+  readonly deviceBlock: unique symbol;
+}
+
+/** What ops read and write: typed arrays on the host, blocks on a device. */
+export type Floats = Float32Array | DeviceBlock;
+export type Ints = Int32Array | DeviceBlock;
+export type Bytes = Uint8Array | DeviceBlock;
 
 /** The geometry of a convolution (Conv2dShape in native/ops/conv2d.h). */
 export interface Conv2dFields {
@@ -140,14 +150,14 @@ export interface OpTable {
     op: number;
     a: Floats;
     b: Floats;
-    y: Floats | Uint8Array;
+    y: Floats | Bytes;
     dims: Int32Array;
     rank: number;
   }): void;
   /** y = condition ? t : e, all [count]. */
-  select(fields: { condition: Uint8Array; t: Floats; e: Floats; y: Floats; count: number }): void;
+  select(fields: { condition: Bytes; t: Floats; e: Floats; y: Floats; count: number }): void;
   /** y = a && b, all [count]. */
-  logicalAnd(fields: { a: Uint8Array; b: Uint8Array; y: Uint8Array; count: number }): void;
+  logicalAnd(fields: { a: Bytes; b: Bytes; y: Bytes; count: number }): void;
   /** x [outer, reduce, inner] -> y [outer, inner], times scale; `op` indexes `reduceOps` (src/backend/kernels/reduce.ts). */
   reduce(fields: {
     op: number;
@@ -159,9 +169,29 @@ export interface OpTable {
     scale: number;
   }): void;
   /** Index of the first maximum: x [outer, reduce, inner] -> y [outer, inner]. */
-  argMax(fields: { x: Floats; y: Int32Array; outer: number; reduce: number; inner: number }): void;
+  argMax(fields: { x: Floats; y: Ints; outer: number; reduce: number; inner: number }): void;
   /** Over the last dimension of x [rows, cols]. */
   softmax(fields: { x: Floats; y: Floats; rows: number; cols: number }): void;
+  /** y [count] = value. */
+  fill(fields: { y: Floats; count: number; value: number }): void;
+  /** y [count] = x, converted; `from` and `to` index `castTypes` (src/backend/kernels/movement.ts). */
+  cast(fields: {
+    x: Floats | Ints | Bytes;
+    y: Floats | Ints | Bytes;
+    from: number;
+    to: number;
+    count: number;
+  }): void;
+  /** y [outer, count, inner] = x [outer, size, inner] at `indices` [count]; NaN where an index is outside. */
+  gather(fields: {
+    x: Floats;
+    indices: Ints;
+    y: Floats;
+    outer: number;
+    size: number;
+    inner: number;
+    count: number;
+  }): void;
   /** From x to y along `dims` [rank, 3]: size, stride in x, stride in y. */
   copy(fields: {
     x: Floats;
@@ -273,9 +303,41 @@ export interface Binding extends OpTable {
     liveBlocks: number;
   };
   cudaDevices(): CudaDevices;
+  /** The ops on device memory. */
+  deviceOps: OpTable;
+  deviceOpen(index: number): DeviceHandle;
+  /** Uninitialised memory; freed when released or garbage collected. */
+  deviceAllocate(device: DeviceHandle, bytes: number): DeviceBlock;
+  deviceRelease(block: DeviceBlock): void;
+  deviceUpload(block: DeviceBlock, from: ArrayBufferView): void;
+  /** Waits. */
+  deviceDownload(block: DeviceBlock, to: ArrayBufferView): void;
+  deviceDownloadAsync<T extends ArrayBufferView>(block: DeviceBlock, to: T): Promise<T>;
+  deviceSynchronize(device: DeviceHandle): void;
+  deviceTrim(device: DeviceHandle): void;
+  deviceMemory(device: DeviceHandle): DeviceMemory;
+}
+
+/** A context of the addon. */
+export interface DeviceHandle {
+  readonly deviceHandle: unique symbol;
+}
+
+/** Bytes. */
+export interface DeviceMemory {
+  used: number;
+  /** Held by the pool, idle blocks included. */
+  reserved: number;
+  free: number;
+  total: number;
 }
 
 const packageRoot = resolve(__dirname, '../..');
+
+/** The folder of the addon that was loaded. */
+function addonFolder(): string {
+  return dirname(nodeGypBuild.path(packageRoot));
+}
 
 function load(): Binding {
   let addon: Binding;
@@ -305,6 +367,18 @@ function load(): Binding {
   return addon;
 }
 
+/** The same addon with its CUDA kernels compiled for the host (native/emulator). */
+function loadEmulator(): Binding {
+  const path = join(addonFolder(), 'emulator', 'ftwt.node');
+  check(
+    existsSync(path),
+    () =>
+      'This build of tfjs-ftwt has no emulator: build it from a clone of the repository, with FTWT_EMULATOR=ON',
+    'NO_DEVICE',
+  );
+  return createRequire(__filename)(path) as Binding;
+}
+
 /** Native errors arrive as plain Errors with a `code`: rethrows them as FtwtError. */
 function translate(error: unknown): never {
   if (error instanceof Error && 'code' in error && !(error instanceof FtwtError)) {
@@ -316,6 +390,10 @@ function translate(error: unknown): never {
 function withTranslatedErrors(addon: Binding): Binding {
   const wrapped: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(addon)) {
+    if (name === 'deviceOps') {
+      wrapped[name] = withTranslatedErrors(value as Binding);
+      continue;
+    }
     const call = value as (...args: unknown[]) => unknown;
     wrapped[name] = (...args: unknown[]) => {
       try {
@@ -329,6 +407,53 @@ function withTranslatedErrors(addon: Binding): Binding {
 }
 
 export const binding: Binding = withTranslatedErrors(load());
+let emulator: Binding | undefined;
+
+/** One GPU, or the emulation of one. */
+export interface Device {
+  readonly ops: OpTable;
+  allocate(bytes: number): DeviceBlock;
+  release(block: DeviceBlock): void;
+  upload(block: DeviceBlock, from: ArrayBufferView): void;
+  /** Waits. */
+  download(block: DeviceBlock, to: ArrayBufferView): void;
+  downloadAsync<T extends ArrayBufferView>(block: DeviceBlock, to: T): Promise<T>;
+  /** Waits for all work so far; throws what went wrong in it. */
+  synchronize(): void;
+  trim(): void;
+  memory(): DeviceMemory;
+}
+
+/**
+ * Opens the GPU that FTWT_DEVICE names (`cuda:1`; default the first), or the emulator's.
+ * @throws FtwtError NO_DEVICE, INVALID_ARGUMENT for FTWT_DEVICE
+ */
+export function openDevice(kind: 'cuda' | 'emulator'): Device {
+  const addon = kind === 'cuda' ? binding : (emulator ??= withTranslatedErrors(loadEmulator()));
+  const handle = addon.deviceOpen(deviceIndex(kind));
+  return {
+    ops: addon.deviceOps,
+    allocate: (bytes) => addon.deviceAllocate(handle, bytes),
+    release: (block) => addon.deviceRelease(block),
+    upload: (block, from) => addon.deviceUpload(block, from),
+    download: (block, to) => addon.deviceDownload(block, to),
+    downloadAsync: (block, to) => addon.deviceDownloadAsync(block, to),
+    synchronize: () => addon.deviceSynchronize(handle),
+    trim: () => addon.deviceTrim(handle),
+    memory: () => addon.deviceMemory(handle),
+  };
+}
+
+function deviceIndex(kind: string): number {
+  const setting = process.env.FTWT_DEVICE;
+  if (setting === undefined || setting === '') return 0;
+  const match = /^(cuda|emulator)(?::(\d+))?$/.exec(setting);
+  check(
+    match !== null,
+    () => `FTWT_DEVICE must be cuda, cuda:N, emulator or emulator:N, got "${setting}"`,
+  );
+  return match[1] === kind ? Number(match[2] ?? 0) : 0;
+}
 
 /**
  * Sets how many threads the native kernels use (the setting FTWT_THREADS does the same at start).

@@ -20,7 +20,11 @@ export class FtwtError extends Error {
   }
 }
 
-/** Throws `FtwtError('INVALID_ARGUMENT')` unless `condition` holds. The message is built only on failure. */
-export function check(condition: boolean, message: () => string): asserts condition {
-  if (!condition) throw new FtwtError('INVALID_ARGUMENT', message());
+/** Throws an `FtwtError` unless `condition` holds. The message is built only on failure. */
+export function check(
+  condition: boolean,
+  message: () => string,
+  code: FtwtErrorCode = 'INVALID_ARGUMENT',
+): asserts condition {
+  if (!condition) throw new FtwtError(code, message());
 }

@@ -2,10 +2,10 @@
  * Dynamic channel pruning for convolutional networks in TensorFlow.js.
  * @packageDocumentation
  */
-import { registerNativeBackend } from './backend/register.js';
+import { registerBackends } from './backend/register.js';
 import { registerFileRouter } from './train/fileRouter.js';
 
-registerNativeBackend();
+registerBackends();
 registerFileRouter();
 
 export { FtwtError, type FtwtErrorCode } from './errors.js';

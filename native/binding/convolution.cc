@@ -37,20 +37,21 @@ int64_t filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_in * s.c_ou
 
 void conv2d(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::conv2d({s, f.floats("x", input_size(s)), f.floats("filter", filter_size(s)), f.optional_floats("bias", s.c_out),
-               activation(f), f.floats("y", output_size(s))});
+  f.run(cpu::conv2d, cuda::conv2d,
+        {s, f.floats("x", input_size(s)), f.floats("filter", filter_size(s)), f.optional_floats("bias", s.c_out),
+         activation(f), f.floats("y", output_size(s))});
 }
 
 void conv2d_backprop_input(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::conv2d_backprop_input(
-      {s, f.floats("dy", output_size(s)), f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
+  f.run(cpu::conv2d_backprop_input, cuda::conv2d_backprop_input,
+        {s, f.floats("dy", output_size(s)), f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
 }
 
 void conv2d_backprop_filter(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::conv2d_backprop_filter(
-      {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
+  f.run(cpu::conv2d_backprop_filter, cuda::conv2d_backprop_filter,
+        {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
 }
 
 ChannelMasks channel_masks(const Fields& f, const Conv2dShape& s) {
@@ -59,20 +60,23 @@ ChannelMasks channel_masks(const Fields& f, const Conv2dShape& s) {
 
 void channel_sparse_conv2d(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::channel_sparse_conv2d({s, channel_masks(f, s), f.floats("x", input_size(s)), f.floats("filter", filter_size(s)),
-                              f.floats("y", output_size(s))});
+  f.run(cpu::channel_sparse_conv2d, cuda::channel_sparse_conv2d,
+        {s, channel_masks(f, s), f.floats("x", input_size(s)), f.floats("filter", filter_size(s)),
+         f.floats("y", output_size(s))});
 }
 
 void channel_sparse_conv2d_backprop_input(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::channel_sparse_conv2d_backprop_input({s, channel_masks(f, s), f.floats("dy", output_size(s)),
-                                             f.floats("filter", filter_size(s)), f.floats("dx", input_size(s))});
+  f.run(cpu::channel_sparse_conv2d_backprop_input, cuda::channel_sparse_conv2d_backprop_input,
+        {s, channel_masks(f, s), f.floats("dy", output_size(s)), f.floats("filter", filter_size(s)),
+         f.floats("dx", input_size(s))});
 }
 
 void channel_sparse_conv2d_backprop_filter(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
-  cpu::channel_sparse_conv2d_backprop_filter({s, channel_masks(f, s), f.floats("x", input_size(s)),
-                                              f.floats("dy", output_size(s)), f.floats("dFilter", filter_size(s))});
+  f.run(cpu::channel_sparse_conv2d_backprop_filter, cuda::channel_sparse_conv2d_backprop_filter,
+        {s, channel_masks(f, s), f.floats("x", input_size(s)), f.floats("dy", output_size(s)),
+         f.floats("dFilter", filter_size(s))});
 }
 
 Conv2dShape depthwise_shape(const Fields& f) {
@@ -87,19 +91,22 @@ int64_t depthwise_filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_o
 
 void depthwise_conv2d(const Fields& f) {
   const Conv2dShape s = depthwise_shape(f);
-  cpu::depthwise_conv2d({s, f.floats("x", input_size(s)), f.floats("filter", depthwise_filter_size(s)),
-                         f.optional_floats("bias", s.c_out), activation(f), f.floats("y", output_size(s))});
+  f.run(cpu::depthwise_conv2d, cuda::depthwise_conv2d,
+        {s, f.floats("x", input_size(s)), f.floats("filter", depthwise_filter_size(s)),
+         f.optional_floats("bias", s.c_out), activation(f), f.floats("y", output_size(s))});
 }
 
 void depthwise_conv2d_backprop_input(const Fields& f) {
   const Conv2dShape s = depthwise_shape(f);
-  cpu::depthwise_conv2d_backprop_input(
+  f.run(
+      cpu::depthwise_conv2d_backprop_input, cuda::depthwise_conv2d_backprop_input,
       {s, f.floats("dy", output_size(s)), f.floats("filter", depthwise_filter_size(s)), f.floats("dx", input_size(s))});
 }
 
 void depthwise_conv2d_backprop_filter(const Fields& f) {
   const Conv2dShape s = depthwise_shape(f);
-  cpu::depthwise_conv2d_backprop_filter(
+  f.run(
+      cpu::depthwise_conv2d_backprop_filter, cuda::depthwise_conv2d_backprop_filter,
       {s, f.floats("x", input_size(s)), f.floats("dy", output_size(s)), f.floats("dFilter", depthwise_filter_size(s))});
 }
 

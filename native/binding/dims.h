@@ -16,7 +16,7 @@ inline CheckedDims read_dims(const Fields& f) {
   if (rank < 1 || rank > StridedDims::kMaxRank) {
     throw Error(ErrorCode::InvalidArgument, "rank: expected 1 to 8, got " + std::to_string(rank));
   }
-  const int32_t* values = f.ints("dims", rank * 3);
+  const int32_t* values = f.host_ints("dims", rank * 3);
   CheckedDims checked = {{static_cast<int>(rank), {}, {}, {}}, 1, 1};
   bool empty = false;
   for (int64_t d = 0; d < rank; ++d) {

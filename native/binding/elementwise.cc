@@ -16,8 +16,9 @@ Op read_op(const Fields& f, const char* name) {
 
 void unary(const Fields& f) {
   const int64_t count = f.size("count");
-  cpu::unary({read_op<UnaryOp>(f, "unary"), f.floats("x", count), f.floats("y", count), count,
-              static_cast<float>(f.number("alpha")), static_cast<float>(f.number("beta"))});
+  f.run(cpu::unary, cuda::unary,
+        {read_op<UnaryOp>(f, "unary"), f.floats("x", count), f.floats("y", count), count,
+         static_cast<float>(f.number("alpha")), static_cast<float>(f.number("beta"))});
 }
 
 void binary(const Fields& f) {
@@ -29,17 +30,19 @@ void binary(const Fields& f) {
     throw Error(ErrorCode::InvalidArgument, "binary: expected innermost strides of 0 or 1");
   }
   void* y = op >= BinaryOp::FloatCount ? static_cast<void*>(f.bytes("y", count)) : f.floats("y", count);
-  cpu::binary({op, checked.dims, f.floats("a", checked.a_length), f.floats("b", checked.b_length), y});
+  f.run(cpu::binary, cuda::binary,
+        {op, checked.dims, f.floats("a", checked.a_length), f.floats("b", checked.b_length), y});
 }
 
 void select(const Fields& f) {
   const int64_t count = f.size("count");
-  cpu::select({f.bytes("condition", count), f.floats("t", count), f.floats("e", count), f.floats("y", count), count});
+  f.run(cpu::select, cuda::select,
+        {f.bytes("condition", count), f.floats("t", count), f.floats("e", count), f.floats("y", count), count});
 }
 
 void logical_and(const Fields& f) {
   const int64_t count = f.size("count");
-  cpu::logical_and({f.bytes("a", count), f.bytes("b", count), f.bytes("y", count), count});
+  f.run(cpu::logical_and, cuda::logical_and, {f.bytes("a", count), f.bytes("b", count), f.bytes("y", count), count});
 }
 
 constexpr OpEntry kOps[] = {

@@ -1,17 +1,24 @@
 // Reads the named fields of the one object that every op takes, with one-line preconditions: a missing field, a wrong
 // array type or an array shorter than its shape says throws InvalidArgument, so no kernel ever reads past an end.
+//
+// The same adaptors serve both devices: on the host arrays are typed arrays, on a GPU they are blocks of its memory.
 #pragma once
 #include <napi.h>
 
 #include <string>
+#include <type_traits>
 
+#include "binding/device_block.h"
+#include "cuda/runtime.h"
 #include "ops/common.h"
 
 namespace ftwt::binding {
 
+enum class Placement { Host, Device };
+
 class Fields {
  public:
-  explicit Fields(const Napi::CallbackInfo& info) : env_(info.Env()) {
+  Fields(const Napi::CallbackInfo& info, Placement placement) : env_(info.Env()), placement_(placement) {
     if (info.Length() < 1 || !info[0].IsObject()) fail("Expected one object of named fields");
     object_ = info[0].As<Napi::Object>();
   }
@@ -36,25 +43,54 @@ class Fields {
     return value.As<Napi::Boolean>().Value();
   }
 
-  // At least `length` elements of a Float32Array, an Int32Array or a Uint8Array.
+  // At least `length` elements of float32, int32 or bytes, where the op runs.
   float* floats(const char* name, int64_t length) const { return array<float>(name, napi_float32_array, length); }
   int32_t* ints(const char* name, int64_t length) const { return array<int32_t>(name, napi_int32_array, length); }
   uint8_t* bytes(const char* name, int64_t length) const { return array<uint8_t>(name, napi_uint8_array, length); }
 
   // The same, or nullptr where the field is undefined or null.
   float* optional_floats(const char* name, int64_t length) const { return has(name) ? floats(name, length) : nullptr; }
-  int32_t* optional_ints(const char* name, int64_t length) const { return has(name) ? ints(name, length) : nullptr; }
+
+  // At least `length` elements of an Int32Array: for sizes and the like, which stay on the host.
+  const int32_t* host_ints(const char* name, int64_t length) const {
+    return host_array<int32_t>(name, napi_int32_array, length);
+  }
 
   bool has(const char* name) const {
     const Napi::Value value = object_.Get(name);
     return !value.IsUndefined() && !value.IsNull();
   }
 
-  Napi::Env env() const { return env_; }
+  // Runs the op where its arrays are.
+  template <typename Params>
+  void run(void (*on_host)(const Params&), void (*on_device)(const Params&),
+           const std::type_identity_t<Params>& params) const {
+    if (placement_ == Placement::Host) return on_host(params);
+    if (context_ == nullptr) fail("Expected at least one array");
+    const cuda::UseContext use(*context_);
+    on_device(params);
+  }
 
  private:
   template <typename T>
   T* array(const char* name, napi_typedarray_type type, int64_t length) const {
+    return placement_ == Placement::Host ? host_array<T>(name, type, length) : device_array<T>(name, length);
+  }
+
+  template <typename T>
+  T* device_array(const char* name, int64_t length) const {
+    DeviceBlock& block = device_block(object_.Get(name), name);
+    if (context_ == nullptr) context_ = &block.context();
+    if (context_ != &block.context()) fail(std::string(name) + ": expected memory of the same device");
+    if (length < 0 || block.bytes() / sizeof(T) < static_cast<uint64_t>(length)) {
+      fail(std::string(name) + ": expected at least " + std::to_string(length) + " elements, got " +
+           std::to_string(block.bytes() / sizeof(T)));
+    }
+    return static_cast<T*>(block.data());
+  }
+
+  template <typename T>
+  T* host_array(const char* name, napi_typedarray_type type, int64_t length) const {
     const Napi::Value value = object_.Get(name);
     napi_typedarray_type actual;
     std::size_t actual_length;
@@ -78,7 +114,9 @@ class Fields {
   [[noreturn]] static void fail(const std::string& message) { throw Error(ErrorCode::InvalidArgument, message); }
 
   Napi::Env env_;
+  Placement placement_;
   Napi::Object object_;
+  mutable cuda::Context* context_ = nullptr;  // of the arrays read so far
 };
 
 }  // namespace ftwt::binding

@@ -11,9 +11,9 @@ void matmul(const Fields& f) {
   if (batch > 0 && (a_batch == 0 || b_batch == 0)) {
     throw Error(ErrorCode::InvalidArgument, "matmul: expected aBatch and bBatch of at least 1");
   }
-  cpu::matmul({batch, m, k, n, a_batch, b_batch, f.flag("transposeA"), f.flag("transposeB"),
-               f.floats("a", a_batch * m * k), f.floats("b", b_batch * k * n), f.optional_floats("bias", n),
-               activation(f), f.floats("y", batch * m * n)});
+  f.run(cpu::matmul, cuda::matmul,
+        {batch, m, k, n, a_batch, b_batch, f.flag("transposeA"), f.flag("transposeB"), f.floats("a", a_batch * m * k),
+         f.floats("b", b_batch * k * n), f.optional_floats("bias", n), activation(f), f.floats("y", batch * m * n)});
 }
 
 constexpr OpEntry kOps[] = {

@@ -1,15 +1,15 @@
-// The addon's surface. src/binding.ts is its type. Errors are caught here, once, and nowhere else.
+// The addon's surface. src/binding.ts is its type.
 #include <napi.h>
 
 #include <mutex>
-#include <new>
 #include <shared_mutex>
 
+#include "binding/device_block.h"
+#include "binding/guard.h"
 #include "binding/ops.h"
 #include "cpu/dispatch.h"
 #include "cpu/memory.h"
 #include "cpu/thread_pool.h"
-#include "cuda/runtime.h"
 
 namespace ftwt::binding {
 namespace {
@@ -18,47 +18,19 @@ namespace {
 // only while no worker_thread of the process is in one.
 std::shared_mutex settings;
 
-const char* code_name(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::InvalidArgument: return "INVALID_ARGUMENT";
-    case ErrorCode::CudaError: return "CUDA_ERROR";
-    case ErrorCode::OutOfMemory: return "OUT_OF_MEMORY";
-    case ErrorCode::NoDevice: return "NO_DEVICE";
-    case ErrorCode::CorruptFile: return "CORRUPT_FILE";
-    case ErrorCode::Internal: return "INTERNAL";
-  }
-  return "INTERNAL";
-}
-
-[[noreturn]] void throw_to_js(Napi::Env env, const char* code, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, code));
-  throw error;
-}
-
-// The one catch: runs `body` and turns what native code throws into a JavaScript error with a `code`.
-template <typename Body>
-auto guard(Napi::Env env, const Body& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    throw_to_js(env, code_name(error.code), error.what());
-  } catch (const std::bad_alloc&) {
-    throw_to_js(env, "OUT_OF_MEMORY", "Out of host memory");
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw_to_js(env, "INTERNAL", error.what());
-  }
-}
-
+template <Placement placement>
 Napi::Value run_op(const Napi::CallbackInfo& info) {
   const auto* entry = static_cast<const OpEntry*>(info.Data());
   return guard(info.Env(), [&] {
     const std::shared_lock lock(settings);
-    entry->run(Fields(info));
+    entry->run(Fields(info, placement));
     return info.Env().Undefined();
   });
+}
+
+Napi::Function op_function(Napi::Env env, const OpEntry& entry, Placement placement) {
+  const auto run = placement == Placement::Host ? run_op<Placement::Host> : run_op<Placement::Device>;
+  return Napi::Function::New(env, run, entry.name, const_cast<OpEntry*>(&entry));
 }
 
 Napi::Value allocate(const Napi::CallbackInfo& info) {
@@ -105,41 +77,24 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   return result;
 }
 
-Napi::Value cuda_devices(const Napi::CallbackInfo& call) {
-  Napi::Env env = call.Env();
-  const cuda::DeviceList list = cuda::list_devices();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("built", list.built);
-  result.Set("reason", list.reason);
-  Napi::Array devices = Napi::Array::New(env);
-  for (const cuda::Device& device : list.devices) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("index", device.index);
-    entry.Set("name", device.name);
-    entry.Set("computeCapability", std::to_string(device.compute_major) + "." + std::to_string(device.compute_minor));
-    entry.Set("memoryBytes", static_cast<double>(device.memory_bytes));
-    entry.Set("multiprocessors", device.multiprocessors);
-    devices.Set(devices.Length(), entry);
-  }
-  result.Set("devices", devices);
-  return result;
-}
-
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));
   exports.Set("setInstructionSet", Napi::Function::New(env, set_instruction_set, "setInstructionSet"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
-  exports.Set("cudaDevices", Napi::Function::New(env, cuda_devices, "cudaDevices"));
+  export_device(env, exports);
   const std::span<const OpEntry> families[] = {
       convolution_ops(), elementwise_ops(), matrix_ops(),   movement_ops(),
       pruning_ops(),     reduction_ops(),   training_ops(),
   };
+  Napi::Object device_ops = Napi::Object::New(env);
   for (std::span<const OpEntry> family : families) {
     for (const OpEntry& entry : family) {
-      exports.Set(entry.name, Napi::Function::New(env, run_op, entry.name, const_cast<OpEntry*>(&entry)));
+      exports.Set(entry.name, op_function(env, entry, Placement::Host));
+      device_ops.Set(entry.name, op_function(env, entry, Placement::Device));
     }
   }
+  exports.Set("deviceOps", device_ops);
   return exports;
 }
 

@@ -25,25 +25,27 @@ struct BatchNormSizes {
 
 void batch_norm(const Fields& f) {
   const BatchNormSizes s(f);
-  cpu::batch_norm({f.floats("x", s.rows * s.c), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
-                   f.floats("mean", s.c), f.floats("variance", s.c), f.floats("y", s.rows * s.c), s.rows, s.c,
-                   s.epsilon, s.activation});
+  f.run(cpu::batch_norm, cuda::batch_norm,
+        {f.floats("x", s.rows * s.c), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
+         f.floats("mean", s.c), f.floats("variance", s.c), f.floats("y", s.rows * s.c), s.rows, s.c, s.epsilon,
+         s.activation});
 }
 
 void batch_statistics(const Fields& f) {
   const int64_t rows = f.size("rows"), c = f.size("c");
   if (rows < 1 || c < 1) throw Error(ErrorCode::InvalidArgument, "batchStatistics: expected rows and channels");
-  cpu::batch_statistics({f.floats("x", rows * c), f.floats("mean", c), f.floats("variance", c), rows, c});
+  f.run(cpu::batch_statistics, cuda::batch_statistics,
+        {f.floats("x", rows * c), f.floats("mean", c), f.floats("variance", c), rows, c});
 }
 
 void batch_norm_grad(const Fields& f) {
   const BatchNormSizes s(f);
   const int64_t count = s.rows * s.c;
-  cpu::batch_norm_grad({f.floats("x", count), f.floats("dy", count), f.optional_floats("gamma", s.c),
-                        f.optional_floats("beta", s.c), f.floats("mean", s.c), f.floats("variance", s.c),
-                        f.floats("dx", count), f.floats("dGamma", s.c), f.floats("dBeta", s.c),
-                        f.optional_floats("dMean", s.c), f.optional_floats("dVariance", s.c), s.rows, s.c, s.epsilon,
-                        s.activation, f.flag("training")});
+  f.run(cpu::batch_norm_grad, cuda::batch_norm_grad,
+        {f.floats("x", count), f.floats("dy", count), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
+         f.floats("mean", s.c), f.floats("variance", s.c), f.floats("dx", count), f.floats("dGamma", s.c),
+         f.floats("dBeta", s.c), f.optional_floats("dMean", s.c), f.optional_floats("dVariance", s.c), s.rows, s.c,
+         s.epsilon, s.activation, f.flag("training")});
 }
 
 PoolParams read_pool(const Fields& f) {
@@ -68,7 +70,7 @@ void pool(const Fields& f) {
   PoolParams p = read_pool(f);
   p.x = f.floats("x", p.n * p.h * p.w * p.c);
   p.y = f.floats("y", p.n * p.out_h * p.out_w * p.c);
-  cpu::pool(p);
+  f.run(cpu::pool, cuda::pool, p);
 }
 
 void pool_grad(const Fields& f) {
@@ -78,15 +80,16 @@ void pool_grad(const Fields& f) {
     p.x = f.floats("x", in);
     p.y = f.floats("y", out);
   }
-  cpu::pool_grad({p, f.floats("dy", out), f.floats("dx", in)});
+  f.run(cpu::pool_grad, cuda::pool_grad, {p, f.floats("dy", out), f.floats("dx", in)});
 }
 
 void sgd_momentum(const Fields& f) {
   const int64_t count = f.size("count");
-  cpu::sgd_momentum({f.floats("weight", count), f.floats("gradient", count), f.floats("velocity", count),
-                     f.floats("newWeight", count), f.floats("newVelocity", count), count,
-                     static_cast<float>(f.number("learningRate")), static_cast<float>(f.number("momentum")),
-                     static_cast<float>(f.number("weightDecay"))});
+  f.run(cpu::sgd_momentum, cuda::sgd_momentum,
+        {f.floats("weight", count), f.floats("gradient", count), f.floats("velocity", count),
+         f.floats("newWeight", count), f.floats("newVelocity", count), count,
+         static_cast<float>(f.number("learningRate")), static_cast<float>(f.number("momentum")),
+         static_cast<float>(f.number("weightDecay"))});
 }
 
 constexpr OpEntry kOps[] = {

@@ -1,8 +1,186 @@
+// Devices, contexts and their memory. Memory comes from a pool per context (cudaMallocFromPoolAsync): freed blocks are
+// reused in stream order without waiting, and nothing goes back to the driver until `trim`.
 #include "cuda/runtime.h"
 
-#include <cuda_runtime.h>
+#include <cstring>
+#include <mutex>
+
+#include "cuda/check.h"
+#include "cuda/context.h"
 
 namespace ftwt::cuda {
+namespace {
+
+class DeviceContext;
+thread_local DeviceContext* current = nullptr;
+
+// cudaSetDevice for a scope: the device is a property of the calling thread.
+class DeviceScope {
+ public:
+  explicit DeviceScope(int device) {
+    CUDA_CHECK(cudaGetDevice(&outer_));
+    if (outer_ != device) CUDA_CHECK(cudaSetDevice(device));
+    device_ = device;
+  }
+  ~DeviceScope() {
+    if (outer_ != device_) cudaSetDevice(outer_);
+  }
+
+ private:
+  int outer_ = 0;
+  int device_ = 0;
+};
+
+class PinnedDownload final : public Download {
+ public:
+  PinnedDownload(std::shared_ptr<Context> owner, int device, cudaStream_t stream, const void* from, std::size_t bytes)
+      : owner_(std::move(owner)), device_(device), bytes_(bytes) {
+    const DeviceScope scope(device_);
+    CUDA_CHECK(cudaHostAlloc(&staging_, bytes_, cudaHostAllocDefault));
+    cudaError_t status = cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming | cudaEventBlockingSync);
+    if (status == cudaSuccess) status = cudaMemcpyAsync(staging_, from, bytes_, cudaMemcpyDeviceToHost, stream);
+    if (status == cudaSuccess) status = cudaEventRecord(arrived_, stream);
+    if (status != cudaSuccess) {
+      release();
+      CUDA_CHECK(status);
+    }
+  }
+  ~PinnedDownload() override {
+    if (arrived_ != nullptr) cudaEventSynchronize(arrived_);
+    release();
+  }
+  void wait(void* to) override {
+    const DeviceScope scope(device_);
+    CUDA_CHECK(cudaEventSynchronize(arrived_));
+    std::memcpy(to, staging_, bytes_);
+  }
+
+ private:
+  void release() {
+    if (arrived_ != nullptr) cudaEventDestroy(arrived_);
+    if (staging_ != nullptr) cudaFreeHost(staging_);
+  }
+
+  std::shared_ptr<Context> owner_;
+  int device_;
+  std::size_t bytes_;
+  void* staging_ = nullptr;
+  cudaEvent_t arrived_ = nullptr;
+};
+
+class DeviceContext final : public Context, public std::enable_shared_from_this<DeviceContext> {
+ public:
+  explicit DeviceContext(int device) : device_(device) {
+    const DeviceScope scope(device_);
+    cudaDeviceProp properties;
+    CUDA_CHECK(cudaGetDeviceProperties(&properties, device_));
+    limits_ = {properties.major * 10 + properties.minor, properties.multiProcessorCount,
+               static_cast<int>(properties.sharedMemPerBlockOptin)};
+    CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    cudaMemPoolProps pool = {};
+    pool.allocType = cudaMemAllocationTypePinned;
+    pool.location.type = cudaMemLocationTypeDevice;
+    pool.location.id = device_;
+    cudaError_t status = cudaMemPoolCreate(&pool_, &pool);
+    uint64_t keep_all = UINT64_MAX;
+    if (status == cudaSuccess) {
+      status = cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep_all);
+    }
+    if (status != cudaSuccess) {
+      release();
+      CUDA_CHECK(status);
+    }
+  }
+  ~DeviceContext() override { release(); }
+
+  void* allocate(std::size_t bytes) override {
+    const DeviceScope scope(device_);
+    void* block = nullptr;
+    cudaError_t status = cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // clears it
+      synchronize();
+      trim();
+      status = cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
+    }
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      const MemoryUse use = memory();
+      throw Error(ErrorCode::OutOfMemory, "Out of device memory: expected " + std::to_string(bytes) +
+                                              " bytes on device " + std::to_string(device_) + ", got " +
+                                              std::to_string(use.free) + " free of " + std::to_string(use.total) +
+                                              " (" + std::to_string(use.used) + " in use by this backend)");
+    }
+    CUDA_CHECK(status);
+    return block;
+  }
+
+  void free(void* block) noexcept override { cudaFreeAsync(block, stream_); }
+
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(device_);
+    // From pageable memory: returns once `from` has been read.
+    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_));
+  }
+
+  void download(void* to, const void* from, std::size_t bytes) override {
+    const DeviceScope scope(device_);
+    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_));
+    CUDA_CHECK(cudaStreamSynchronize(stream_));
+  }
+
+  std::unique_ptr<Download> start_download(const void* from, std::size_t bytes) override {
+    return std::make_unique<PinnedDownload>(shared_from_this(), device_, stream_, from, bytes);
+  }
+
+  void synchronize() override {
+    const DeviceScope scope(device_);
+    CUDA_CHECK(cudaStreamSynchronize(stream_));
+  }
+
+  void trim() override {
+    const DeviceScope scope(device_);
+    CUDA_CHECK(cudaMemPoolTrimTo(pool_, 0));
+  }
+
+  MemoryUse memory() override {
+    const DeviceScope scope(device_);
+    MemoryUse use = {};
+    CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &use.used));
+    CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &use.reserved));
+    std::size_t free_bytes = 0, total_bytes = 0;
+    CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
+    use.free = free_bytes;
+    use.total = total_bytes;
+    return use;
+  }
+
+  int device() const { return device_; }
+  cudaStream_t stream() const { return stream_; }
+  const DeviceLimits& limits() const { return limits_; }
+
+ private:
+  void release() noexcept {
+    if (stream_ != nullptr) {
+      cudaStreamSynchronize(stream_);
+      cudaStreamDestroy(stream_);
+    }
+    if (pool_ != nullptr) cudaMemPoolDestroy(pool_);
+    cudaGetLastError();
+  }
+
+  int device_;
+  DeviceLimits limits_ = {};
+  cudaStream_t stream_ = nullptr;
+  cudaMemPool_t pool_ = nullptr;
+};
+
+DeviceContext& in_use() {
+  if (current == nullptr) throw Error(ErrorCode::Internal, "A CUDA op was called without a device");
+  return *current;
+}
+
+}  // namespace
 
 DeviceList list_devices() {
   DeviceList list{true, "", {}};
@@ -24,5 +202,34 @@ DeviceList list_devices() {
   }
   return list;
 }
+
+std::shared_ptr<Context> open_device(int index) {
+  const DeviceList list = list_devices();
+  if (list.devices.empty()) throw Error(ErrorCode::NoDevice, "No CUDA device: " + list.reason);
+  const auto count = static_cast<int>(list.devices.size());
+  if (index < 0 || index >= count) {
+    throw Error(ErrorCode::NoDevice,
+                "Expected a CUDA device from 0 to " + std::to_string(count - 1) + ", got " + std::to_string(index));
+  }
+  return std::make_shared<DeviceContext>(index);
+}
+
+UseContext::UseContext(Context& context) : outer_(current) {
+  auto& device_context = static_cast<DeviceContext&>(context);
+  int device = 0;
+  CUDA_CHECK(cudaGetDevice(&device));
+  if (device != device_context.device()) CUDA_CHECK(cudaSetDevice(device_context.device()));
+  current = &device_context;
+}
+
+UseContext::~UseContext() { current = static_cast<DeviceContext*>(outer_); }
+
+cudaStream_t current_stream() { return in_use().stream(); }
+
+const DeviceLimits& current_limits() { return in_use().limits(); }
+
+DeviceBuffer::DeviceBuffer(std::size_t bytes) : data_(in_use().allocate(bytes)) {}
+
+DeviceBuffer::~DeviceBuffer() { in_use().free(data_); }
 
 }  // namespace ftwt::cuda

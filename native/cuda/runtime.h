@@ -1,6 +1,8 @@
-// The GPUs of this machine. No CUDA include: this header is also read where there is no CUDA compiler.
+// GPUs as the rest of the addon sees them. No CUDA include: this header is also read where there is no CUDA compiler.
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,5 +24,55 @@ struct DeviceList {
 };
 
 DeviceList list_devices();
+
+struct MemoryUse {
+  uint64_t used;      // bytes handed out by `allocate`
+  uint64_t reserved;  // bytes that the pool holds, idle ones included
+  uint64_t free;      // bytes that the device has left
+  uint64_t total;
+};
+
+// Bytes on their way to the host: `wait` may be called on any thread.
+class Download {
+ public:
+  virtual ~Download() = default;
+  // Blocks until they have arrived, then copies them to `to`.
+  virtual void wait(void* to) = 0;
+};
+
+// One device as one backend uses it: a stream in whose order everything happens, and memory from a pool in that order.
+// Used by one thread, except that `free` may be called by any.
+class Context {
+ public:
+  virtual ~Context() = default;
+  // Uninitialised, 256-byte aligned. Throws OutOfMemory once the pool has been trimmed in vain.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void free(void* block) noexcept = 0;
+  // `from` may be reused at once.
+  virtual void upload(void* to, const void* from, std::size_t bytes) = 0;
+  // Waits.
+  virtual void download(void* to, const void* from, std::size_t bytes) = 0;
+  virtual std::unique_ptr<Download> start_download(const void* from, std::size_t bytes) = 0;
+  // Waits for everything so far; throws what went wrong in it.
+  virtual void synchronize() = 0;
+  // Gives idle memory of the pool back.
+  virtual void trim() = 0;
+  virtual MemoryUse memory() = 0;
+};
+
+// Throws NoDevice with the driver's reason.
+std::shared_ptr<Context> open_device(int index);
+
+// While it lives, the ops that this thread calls run on `context`.
+class UseContext {
+ public:
+  explicit UseContext(Context& context);
+  ~UseContext();
+  UseContext(const UseContext&) = delete;
+  UseContext& operator=(const UseContext&) = delete;
+
+ private:
+  Context* outer_;
+};
 
 }  // namespace ftwt::cuda

@@ -50,4 +50,10 @@ void batch_statistics(const BatchStatisticsParams& params);
 void batch_norm_grad(const BatchNormGradParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void batch_norm(const BatchNormParams& params);
+void batch_statistics(const BatchStatisticsParams& params);
+void batch_norm_grad(const BatchNormGradParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

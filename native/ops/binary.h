@@ -56,4 +56,10 @@ void select(const SelectParams& params);
 void logical_and(const LogicalAndParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void binary(const BinaryParams& params);
+void select(const SelectParams& params);
+void logical_and(const LogicalAndParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

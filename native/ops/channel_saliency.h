@@ -14,4 +14,8 @@ namespace cpu {
 void channel_saliency(const ChannelSaliencyParams& params);
 }
 
+namespace cuda {
+void channel_saliency(const ChannelSaliencyParams& params);
+}
+
 }  // namespace ftwt

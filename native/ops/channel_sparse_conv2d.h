@@ -40,4 +40,10 @@ void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInput
 void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void channel_sparse_conv2d(const ChannelSparseConv2dParams& params);
+void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& params);
+void channel_sparse_conv2d_backprop_filter(const ChannelSparseConv2dBackpropFilterParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

@@ -44,4 +44,10 @@ void conv2d_backprop_input(const Conv2dBackpropInputParams& params);
 void conv2d_backprop_filter(const Conv2dBackpropFilterParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void conv2d(const Conv2dParams& params);
+void conv2d_backprop_input(const Conv2dBackpropInputParams& params);
+void conv2d_backprop_filter(const Conv2dBackpropFilterParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

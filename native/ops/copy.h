@@ -14,4 +14,8 @@ namespace cpu {
 void copy(const CopyParams& params);
 }
 
+namespace cuda {
+void copy(const CopyParams& params);
+}
+
 }  // namespace ftwt

@@ -34,4 +34,10 @@ void depthwise_conv2d_backprop_input(const DepthwiseConv2dBackpropInputParams& p
 void depthwise_conv2d_backprop_filter(const DepthwiseConv2dBackpropFilterParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void depthwise_conv2d(const DepthwiseConv2dParams& params);
+void depthwise_conv2d_backprop_input(const DepthwiseConv2dBackpropInputParams& params);
+void depthwise_conv2d_backprop_filter(const DepthwiseConv2dBackpropFilterParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

@@ -31,4 +31,9 @@ void mask_predictor(const MaskPredictorParams& params);
 void mask_predictor_backprop_input(const MaskPredictorBackpropInputParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void mask_predictor(const MaskPredictorParams& params);
+void mask_predictor_backprop_input(const MaskPredictorBackpropInputParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

@@ -18,4 +18,8 @@ namespace cpu {
 void mass_mask(const MassMaskParams& params);
 }
 
+namespace cuda {
+void mass_mask(const MassMaskParams& params);
+}
+
 }  // namespace ftwt

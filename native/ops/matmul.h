@@ -21,4 +21,8 @@ namespace cpu {
 void matmul(const MatmulParams& params);
 }
 
+namespace cuda {
+void matmul(const MatmulParams& params);
+}
+
 }  // namespace ftwt

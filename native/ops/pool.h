@@ -26,4 +26,9 @@ void pool(const PoolParams& params);
 void pool_grad(const PoolGradParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void pool(const PoolParams& params);
+void pool_grad(const PoolGradParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

@@ -33,4 +33,10 @@ void arg_max(const ArgMaxParams& params);
 void softmax(const SoftmaxParams& params);
 }  // namespace cpu
 
+namespace cuda {
+void reduce(const ReduceParams& params);
+void arg_max(const ArgMaxParams& params);
+void softmax(const SoftmaxParams& params);
+}  // namespace cuda
+
 }  // namespace ftwt

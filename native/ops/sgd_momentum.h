@@ -19,4 +19,8 @@ namespace cpu {
 void sgd_momentum(const SgdMomentumParams& params);
 }
 
+namespace cuda {
+void sgd_momentum(const SgdMomentumParams& params);
+}
+
 }  // namespace ftwt

@@ -15,4 +15,8 @@ namespace cpu {
 void top_k_mask(const TopKMaskParams& params);
 }
 
+namespace cuda {
+void top_k_mask(const TopKMaskParams& params);
+}
+
 }  // namespace ftwt

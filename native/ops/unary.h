@@ -40,4 +40,8 @@ namespace cpu {
 void unary(const UnaryParams& params);
 }
 
+namespace cuda {
+void unary(const UnaryParams& params);
+}
+
 }  // namespace ftwt

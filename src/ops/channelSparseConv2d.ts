@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { NamedAttrMap, Tensor2D, Tensor4D } from '@tensorflow/tfjs';
-import { backendName } from '../backend/register.js';
+import { isNativeBackend } from '../backend/register.js';
 import { checkShape, checkTensor } from './checks.js';
 import './channelSparseConv2dComposite.js';
 import { convGeometry, type ConvOptions } from './convGeometry.js';
@@ -52,7 +52,7 @@ export function channelSparseConv2d(
 
 /** Whether the current backend leaves masked channels out; elsewhere they are computed and multiplied by 0. */
 export function skipsChannels(): boolean {
-  return tf.getBackend() === backendName;
+  return isNativeBackend(tf.getBackend());
 }
 
 function checkMask(name: string, mask: Tensor2D, layout: string, shape: number[]): void {

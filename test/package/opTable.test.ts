@@ -19,22 +19,35 @@ function matches(text: string, pattern: RegExp): string[] {
 
 const camelCase = (name: string) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
-/** The ops that headers declare, by file. */
-function declaredOps(): Map<string, string[]> {
+/** The ops that headers declare for a device, by file. */
+function declaredOps(device: 'cpu' | 'cuda'): Map<string, string[]> {
+  const inNamespace = new RegExp(`^namespace ${device} \\{\n([^}]*)\\}`, 'm');
   return new Map(
     filesIn('native/ops', '.h')
-      .map((file): [string, string[]] => [
-        file,
-        matches(read('native/ops', file), /^void (\w+)\(const \w+Params& \w+\);/gm),
-      ])
+      .map((file): [string, string[]] => {
+        const declarations = inNamespace.exec(read('native/ops', file))?.[1] ?? '';
+        return [file, matches(declarations, /^void (\w+)\(const \w+Params& \w+\);/gm)];
+      })
       .filter(([, ops]) => ops.length > 0),
   );
 }
 
-const allDeclared = [...declaredOps().values()].flat().map(camelCase).sort();
+const allDeclared = [...declaredOps('cpu').values()].flat().map(camelCase).sort();
+
+test('headers declare the same ops for both devices', () => {
+  assert.deepEqual(declaredOps('cuda'), declaredOps('cpu'));
+});
+
+test('ops_absent.cc stands in for every CUDA op', () => {
+  const defined = matches(
+    read('native/cuda/ops_absent.cc'),
+    /^void (\w+)\(const \w+Params&\) \{/gm,
+  );
+  assert.deepEqual(defined.map(camelCase).sort(), allDeclared);
+});
 
 test('every declared op has a host kernel in the file of its name', () => {
-  for (const [header, ops] of declaredOps()) {
+  for (const [header, ops] of declaredOps('cpu')) {
     const source = join('native/cpu', header.replace('.h', '.cc'));
     assert.ok(existsSync(join(root, source)), `${source} is missing`);
     const defined = matches(read(source), /^void (\w+)\(const \w+Params& \w+\) \{/gm);

@@ -1,6 +1,6 @@
 /** Activations of the fused kernels. */
 import * as tf from '@tensorflow/tfjs';
-import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 
 /** In the order of `Activation` in native/ops/activation.h: applied by the native kernels as they write. */
 const nativeActivations = ['linear', 'relu', 'relu6'];
@@ -33,7 +33,7 @@ export function applyRest(
   y: TensorInfo,
   { activation = 'linear', leakyreluAlpha }: FusedAttributes,
   preluWeights: TensorInfo | undefined,
-  backend: NativeBackend,
+  backend: KernelBackend,
 ): TensorInfo {
   const kernelName = hostActivations[activation];
   if (kernelName === undefined) return y;
@@ -41,7 +41,7 @@ export function applyRest(
     activation === 'prelu' ? { x: y, alpha: preluWeights } : { x: y };
   const attrs: tf.NamedAttrMap =
     activation === 'leakyrelu' ? { alpha: leakyreluAlpha as number } : {};
-  const { kernelFunc } = tf.getKernel(kernelName, 'native');
+  const { kernelFunc } = tf.getKernel(kernelName, backend.name);
   const result = kernelFunc({ inputs, attrs, backend }) as TensorInfo;
   backend.disposeIntermediateTensorInfo(y);
   return result;

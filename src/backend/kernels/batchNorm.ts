@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 import type { BatchNormFields } from '../../binding.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
@@ -16,7 +16,7 @@ interface Inputs {
 
 /** The fields that the native ops share; `undefined` unless everything is float32 and the statistics are per channel. */
 function batchNormFields(
-  backend: NativeBackend,
+  backend: KernelBackend,
   { x, mean, variance, gamma, beta }: Inputs,
   epsilon: number,
   activation: (typeof activations)[number] = 'linear',
@@ -55,7 +55,7 @@ const fusedBatchNorm: NativeKernel = {
     const fields = batchNormFields(backend, fromTfjs(inputs), varianceEpsilon ?? 0.001);
     if (fields === undefined) return undefined;
     const { info, values } = backend.output(inputs.x.shape);
-    backend.binding.batchNorm({ ...fields, y: values });
+    backend.ops.batchNorm({ ...fields, y: values });
     return info;
   },
 };
@@ -69,7 +69,7 @@ const fusedBatchNormGrad: NativeKernel = {
     const dy = backend.floats(inputs.dy);
     const dx = backend.output(inputs.x.shape);
     const [dMean, dVariance, dGamma, dBeta] = [1, 2, 3, 4].map(() => backend.output([fields.c]));
-    backend.binding.batchNormGrad({
+    backend.ops.batchNormGrad({
       ...fields,
       dy,
       dx: dx.values,
@@ -103,14 +103,14 @@ const batchNormTraining: NativeKernel = {
     )!;
     const y = backend.output(x.shape);
     const { rows, c } = fields;
-    backend.binding.batchStatistics({
+    backend.ops.batchStatistics({
       x: fields.x,
       mean: mean.values,
       variance: variance.values,
       rows,
       c,
     });
-    backend.binding.batchNorm({ ...fields, y: y.values });
+    backend.ops.batchNorm({ ...fields, y: y.values });
     return [y.info, mean.info, variance.info];
   },
 };
@@ -125,7 +125,7 @@ const batchNormTrainingGrad: NativeKernel = {
     const dyValues = backend.floats(dy);
     const dx = backend.output(inputs.x.shape);
     const [dGamma, dBeta] = [backend.output([fields.c]), backend.output([fields.c])];
-    backend.binding.batchNormGrad({
+    backend.ops.batchNormGrad({
       ...fields,
       dy: dyValues,
       dx: dx.values,

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { TensorInfo } from '../nativeBackend.js';
+import type { TensorInfo } from '../kernelBackend.js';
 import { broadcastStrides, loopNest, type LoopNest } from './shapes.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
@@ -39,7 +39,7 @@ function binaryKernel(kernelName: (typeof binaryOps)[number], op: number): Nativ
       const inputs = { a: backend.floats(a), b: backend.floats(b) };
       const { info, values } =
         op < firstComparison ? backend.output(shape) : backend.boolOutput(shape);
-      backend.binding.binary({ op, ...inputs, y: values, ...nest });
+      backend.ops.binary({ op, ...inputs, y: values, ...nest });
       return info;
     },
   };
@@ -58,7 +58,7 @@ const addN: NativeKernel = {
     const { info, values } = backend.output(shape);
     let sum = first;
     for (const b of others) {
-      backend.binding.binary({ op: binaryOps.indexOf('Add'), a: sum, b, y: values, ...nest });
+      backend.ops.binary({ op: binaryOps.indexOf('Add'), a: sum, b, y: values, ...nest });
       sum = values;
     }
     return info;
@@ -76,7 +76,7 @@ const select: NativeKernel = {
       e: backend.floats(e),
     };
     const { info, values } = backend.output(t.shape);
-    backend.binding.select({ ...inputs, y: values, count: values.length });
+    backend.ops.select({ ...inputs, y: values, count: sizeFromShape(t.shape) });
     return info;
   },
 };
@@ -87,7 +87,7 @@ const logicalAnd: NativeKernel = {
     if (!arraysEqual(a.shape, b.shape)) return undefined;
     const inputs = { a: backend.bytes(a), b: backend.bytes(b) };
     const { info, values } = backend.boolOutput(a.shape);
-    backend.binding.logicalAnd({ ...inputs, y: values, count: sizeFromShape(a.shape) });
+    backend.ops.logicalAnd({ ...inputs, y: values, count: sizeFromShape(a.shape) });
     return info;
   },
 };

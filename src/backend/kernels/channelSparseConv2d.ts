@@ -22,7 +22,7 @@ const forward: NativeKernel = {
     const { inputs, backend } = call;
     const fields = sharedFields(call);
     const y = backend.output([fields.n, fields.outH, fields.outW, fields.cOut]);
-    backend.binding.channelSparseConv2d({
+    backend.ops.channelSparseConv2d({
       ...fields,
       x: backend.floats(inputs.x),
       filter: backend.floats(inputs.filter),
@@ -38,7 +38,7 @@ const backpropInput: NativeKernel = {
     const { inputs, backend } = call;
     const fields = sharedFields(call);
     const dx = backend.output([fields.n, fields.h, fields.w, fields.cIn]);
-    backend.binding.channelSparseConv2dBackpropInput({
+    backend.ops.channelSparseConv2dBackpropInput({
       ...fields,
       dy: backend.floats(inputs.dy),
       filter: backend.floats(inputs.filter),
@@ -54,7 +54,7 @@ const backpropFilter: NativeKernel = {
     const { inputs, backend } = call;
     const fields = sharedFields(call);
     const dFilter = backend.output([fields.kh, fields.kw, fields.cIn, fields.cOut]);
-    backend.binding.channelSparseConv2dBackpropFilter({
+    backend.ops.channelSparseConv2dBackpropFilter({
       ...fields,
       x: backend.floats(inputs.x),
       dy: backend.floats(inputs.dy),

@@ -3,9 +3,9 @@
  * depthwise ones.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Binding, Conv2dFields } from '../../binding.js';
+import type { Conv2dFields, OpTable } from '../../binding.js';
 import { check } from '../../errors.js';
-import type { TensorInfo } from '../nativeBackend.js';
+import type { TensorInfo } from '../kernelBackend.js';
 import {
   applyRest,
   type FusedAttributes,
@@ -88,14 +88,14 @@ interface Family {
   depthwise: boolean;
   /** Kernel names in tfjs: two of the forward pass, then the gradients. */
   names: { forward: string[]; backpropInput: string; backpropFilter: string };
-  ops(binding: Binding): {
-    forward: Binding['conv2d'];
-    backpropInput: Binding['conv2dBackpropInput'];
-    backpropFilter: Binding['conv2dBackpropFilter'];
+  select(ops: OpTable): {
+    forward: OpTable['conv2d'];
+    backpropInput: OpTable['conv2dBackpropInput'];
+    backpropFilter: OpTable['conv2dBackpropFilter'];
   };
 }
 
-function convolutionKernels({ depthwise, names, ops }: Family): NativeKernel[] {
+function convolutionKernels({ depthwise, names, select }: Family): NativeKernel[] {
   function forward({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
     const { x, filter, bias, preluActivationWeights } = inputs;
     const attributes = attrs as unknown as ConvAttributes & FusedAttributes;
@@ -104,7 +104,7 @@ function convolutionKernels({ depthwise, names, ops }: Family): NativeKernel[] {
     const info = convInfo(x.shape, filter.shape, attributes, depthwise);
     if (info === undefined || !isPerChannel(bias, info.outChannels)) return undefined;
     const y = backend.output(info.outShape);
-    ops(backend.binding).forward({
+    select(backend.ops).forward({
       ...convFields(info),
       x: backend.floats(x),
       filter: backend.floats(filter),
@@ -123,7 +123,7 @@ function convolutionKernels({ depthwise, names, ops }: Family): NativeKernel[] {
     if (info === undefined) return undefined;
     checkGradientShape(names.backpropInput, dy, info.outShape);
     const dx = backend.output(info.inShape);
-    ops(backend.binding).backpropInput({
+    select(backend.ops).backpropInput({
       ...convFields(info),
       dy: backend.floats(dy),
       filter: backend.floats(filter),
@@ -140,7 +140,7 @@ function convolutionKernels({ depthwise, names, ops }: Family): NativeKernel[] {
     if (info === undefined) return undefined;
     checkGradientShape(names.backpropFilter, dy, info.outShape);
     const dFilter = backend.output(info.filterShape);
-    ops(backend.binding).backpropFilter({
+    select(backend.ops).backpropFilter({
       ...convFields(info),
       x: backend.floats(x),
       dy: backend.floats(dy),
@@ -163,10 +163,10 @@ export const conv2dKernels = convolutionKernels({
     backpropInput: 'Conv2DBackpropInput',
     backpropFilter: 'Conv2DBackpropFilter',
   },
-  ops: (binding) => ({
-    forward: binding.conv2d,
-    backpropInput: binding.conv2dBackpropInput,
-    backpropFilter: binding.conv2dBackpropFilter,
+  select: (ops) => ({
+    forward: ops.conv2d,
+    backpropInput: ops.conv2dBackpropInput,
+    backpropFilter: ops.conv2dBackpropFilter,
   }),
 });
 
@@ -177,9 +177,9 @@ export const depthwiseConv2dKernels = convolutionKernels({
     backpropInput: 'DepthwiseConv2dNativeBackpropInput',
     backpropFilter: 'DepthwiseConv2dNativeBackpropFilter',
   },
-  ops: (binding) => ({
-    forward: binding.depthwiseConv2d,
-    backpropInput: binding.depthwiseConv2dBackpropInput,
-    backpropFilter: binding.depthwiseConv2dBackpropFilter,
+  select: (ops) => ({
+    forward: ops.depthwiseConv2d,
+    backpropInput: ops.depthwiseConv2dBackpropInput,
+    backpropFilter: ops.depthwiseConv2dBackpropFilter,
   }),
 });

@@ -30,7 +30,7 @@ const forward: NativeKernel = {
     const fields = sharedFields(call);
     const maskLogits = backend.output([fields.n, fields.cOut]);
     const features = backend.output([fields.n, fields.cIn]);
-    backend.binding.maskPredictor({
+    backend.ops.maskPredictor({
       ...fields,
       bias: backend.floats(inputs.bias),
       maskLogits: maskLogits.values,
@@ -45,7 +45,7 @@ const backpropInput: NativeKernel = {
   run(call) {
     const { inputs, backend } = call;
     const dx = backend.output(inputs.x.shape);
-    backend.binding.maskPredictorBackpropInput({
+    backend.ops.maskPredictorBackpropInput({
       ...sharedFields(call),
       dy: backend.floats(inputs.dy),
       features: backend.floats(inputs.features),

@@ -18,7 +18,7 @@ const channelSaliency: NativeKernel = {
   run({ inputs: { x }, backend }) {
     const [n, h, w, c] = x.shape;
     const saliency = backend.output([n, c]);
-    backend.binding.channelSaliency({
+    backend.ops.channelSaliency({
       x: backend.floats(x),
       saliency: saliency.values,
       n,
@@ -35,7 +35,7 @@ const massMask: NativeKernel = {
     const { mass, minActive, crossing } = attrs as unknown as MassMaskAttrs;
     const [n, c] = saliency.shape;
     const mask = backend.output([n, c]);
-    backend.binding.massMask({
+    backend.ops.massMask({
       saliency: backend.floats(saliency),
       mask: mask.values,
       n,
@@ -54,7 +54,7 @@ const topKMask: NativeKernel = {
     const { count, minActive } = attrs as unknown as TopKMaskAttrs;
     const [n, c] = saliency.shape;
     const mask = backend.output([n, c]);
-    backend.binding.topKMask({
+    backend.ops.topKMask({
       saliency: backend.floats(saliency),
       mask: mask.values,
       n,

@@ -1,6 +1,6 @@
 /** BatchMatMul and _FusedMatMul, float32. */
 import * as tf from '@tensorflow/tfjs';
-import type { TensorInfo } from '../nativeBackend.js';
+import type { TensorInfo } from '../kernelBackend.js';
 import {
   applyRest,
   type FusedAttributes,
@@ -40,7 +40,7 @@ function run({ inputs, attrs, backend }: KernelCall): TensorInfo | undefined {
   if (!repeatsWhole(aOuter, outer) || !repeatsWhole(bOuter, outer)) return undefined;
 
   const y = backend.output([...outer, m, n]);
-  backend.binding.matmul({
+  backend.ops.matmul({
     batch: tf.util.sizeFromShape(outer),
     m,
     k,

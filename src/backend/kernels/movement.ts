@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
-import { binaryOps } from './binary.js';
+import type { Floats } from '../../binding.js';
+import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 import { loopNest, stridesOf, type LoopNest } from './shapes.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 const { sizeFromShape } = tf.util;
 
-function filled(backend: NativeBackend, shape: number[], value: number): TensorInfo {
+function filled(backend: KernelBackend, shape: number[], value: number): TensorInfo {
   const { info, values } = backend.output(shape);
-  values.fill(value);
+  backend.ops.fill({ y: values, count: sizeFromShape(shape), value });
   return info;
 }
 
@@ -27,45 +27,56 @@ const constantLike = (kernelName: string, value: number): NativeKernel => ({
     x.dtype === 'float32' ? filled(backend, x.shape, value) : undefined,
 });
 
-/** Converts to float32 for real: tfjs's own kernel relabels the integers, and every later kernel would convert them. */
+/** In the order of `CastType` in native/ops/cast.h. */
+const castTypes = ['float32', 'int32', 'bool'] as const;
+type CastType = (typeof castTypes)[number];
+
+const isCastType = (dtype: string): dtype is CastType =>
+  (castTypes as readonly string[]).includes(dtype);
+
+/** Converts for real: tfjs's own kernel relabels integers as float32, and every later kernel would convert them. */
 const cast: NativeKernel = {
   kernelName: 'Cast',
   run({ inputs: { x }, attrs, backend }) {
     const { dtype } = attrs as { dtype: string };
-    if (dtype === 'float32' && (x.dtype === 'int32' || x.dtype === 'bool')) {
-      const stored = backend.data.get(x.dataId).values as tf.TypedArray;
-      if (stored instanceof Float32Array) return undefined; // OneHot stores fractions under the name int32
-      const { info, values } = backend.output(x.shape);
-      values.set(stored);
-      return info;
-    }
-    if (x.dtype !== 'float32') return undefined;
-    if (dtype === 'int32') {
-      const { info, values } = backend.intOutput(x.shape);
-      values.set(backend.floats(x));
-      return info;
-    }
-    const count = sizeFromShape(x.shape);
-    const nest = loopNest([count], [1], [0]);
-    if (dtype !== 'bool' || nest === undefined) return undefined;
-    const a = backend.floats(x);
-    const { info, values } = backend.boolOutput(x.shape);
-    const op = binaryOps.indexOf('NotEqual');
-    backend.binding.binary({ op, a, b: new Float32Array(1), y: values, ...nest });
+    if (x.dtype === dtype || !isCastType(x.dtype) || !isCastType(dtype)) return undefined;
+    // OneHot stores fractions under the name int32.
+    if (x.dtype === 'int32' && backend.hostValues(x) instanceof Float32Array) return undefined;
+    const memory = (type: CastType, of: TensorInfo) =>
+      type === 'float32'
+        ? backend.floats(of)
+        : type === 'int32'
+          ? backend.ints(of)
+          : backend.bytes(of);
+    const output = (type: CastType) =>
+      type === 'float32'
+        ? backend.output(x.shape)
+        : type === 'int32'
+          ? backend.intOutput(x.shape)
+          : backend.boolOutput(x.shape);
+    const input = memory(x.dtype, x);
+    const { info, values } = output(dtype);
+    backend.ops.cast({
+      x: input,
+      y: values,
+      from: castTypes.indexOf(x.dtype),
+      to: castTypes.indexOf(dtype),
+      count: sizeFromShape(x.shape),
+    });
     return info;
   },
 };
 
 /** Copies x, from an offset and along a loop nest, into a part of `target`. */
 function copy(
-  backend: NativeBackend,
+  backend: KernelBackend,
   x: TensorInfo,
   xOffset: number,
-  target: Float32Array,
+  target: Floats,
   yOffset: number,
   nest: LoopNest,
 ): void {
-  backend.binding.copy({ x: backend.floats(x), xOffset, y: target, yOffset, ...nest });
+  backend.ops.copy({ x: backend.floats(x), xOffset, y: target, yOffset, ...nest });
 }
 
 const offsetOf = (start: readonly number[], strides: readonly number[]) =>
@@ -77,8 +88,9 @@ const slice: NativeKernel = {
     const { begin, size } = attrs as { begin: number[]; size: number[] };
     const [start, shape] = tf.slice_util.parseSliceParams(x, begin, size);
     tf.slice_util.assertParamsValid(x, start, shape);
-    // A contiguous slice shares x's memory: the host kernel does that.
-    if (x.dtype !== 'float32' || tf.slice_util.isSliceContinous(x.shape, start, shape))
+    if (x.dtype !== 'float32') return undefined;
+    // A contiguous slice shares x's memory where it can: the host kernel does that.
+    if (backend.sharesMemory && tf.slice_util.isSliceContinous(x.shape, start, shape))
       return undefined;
     const strides = stridesOf(x.shape);
     const nest = loopNest(shape, strides, stridesOf(shape));
@@ -102,7 +114,7 @@ const pad: NativeKernel = {
     const nest = loopNest(x.shape, stridesOf(x.shape), strides);
     if (x.dtype !== 'float32' || nest === undefined) return undefined;
     const { info, values } = backend.output(shape);
-    values.fill(constantValue);
+    backend.ops.fill({ y: values, count: sizeFromShape(shape), value: constantValue });
     const start = paddings.map(([before]) => before);
     copy(backend, x, 0, values, sizeFromShape(x.shape) === 0 ? 0 : offsetOf(start, strides), nest);
     return info;
@@ -175,27 +187,22 @@ const gather: NativeKernel = {
     const { axis, batchDims } = attrs as { axis: number; batchDims?: number };
     const at = tf.util.parseAxisParam(axis, x.shape)[0];
     const inner = sizeFromShape(x.shape.slice(at + 1));
-    const picks = backend.ints(indices);
     const size = x.shape[at];
-    // The host kernel explains what is wrong with an index, and handles what is rare.
     if (x.dtype !== 'float32' || (batchDims ?? 0) !== 0) return undefined;
-    if (picks.some((index) => index < 0 || index >= size)) return undefined;
-    const outer = sizeFromShape(x.shape.slice(0, at));
-    const source = backend.floats(x);
-    const { info, values } = backend.output([
-      ...x.shape.slice(0, at),
-      ...indices.shape,
-      ...x.shape.slice(at + 1),
-    ]);
-    let position = 0;
-    for (let o = 0; o < outer; o++) {
-      for (const index of picks) {
-        const start = (o * size + index) * inner;
-        if (inner === 1) values[position] = source[start];
-        else values.set(source.subarray(start, start + inner), position);
-        position += inner;
-      }
-    }
+    // The host kernel explains what is wrong with an index. Those on a device are not fetched for it: they give NaN.
+    const picks = backend.hostValues(indices) as tf.TypedArray | undefined;
+    if (picks?.some((index) => index < 0 || index >= size)) return undefined;
+    const inputs = { x: backend.floats(x), indices: backend.ints(indices) };
+    const outer = x.shape.slice(0, at);
+    const { info, values } = backend.output([...outer, ...indices.shape, ...x.shape.slice(at + 1)]);
+    backend.ops.gather({
+      ...inputs,
+      y: values,
+      outer: sizeFromShape(outer),
+      size,
+      inner,
+      count: sizeFromShape(indices.shape),
+    });
     return info;
   },
 };

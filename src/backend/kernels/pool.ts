@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { PoolFields } from '../../binding.js';
-import type { TensorInfo } from '../nativeBackend.js';
+import type { TensorInfo } from '../kernelBackend.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 type Size = number | [number, number];
@@ -59,7 +59,7 @@ const poolKernel = (kernelName: string, average: boolean): NativeKernel => ({
     if (isIdentity) return undefined; // the host kernel shares x's memory
     const input = backend.floats(x);
     const { info, values } = backend.output(outShape);
-    backend.binding.pool({ ...fields, x: input, y: values });
+    backend.ops.pool({ ...fields, x: input, y: values });
     return info;
   },
 });
@@ -71,7 +71,7 @@ const maxPoolGrad: NativeKernel = {
     const { fields } = poolFields(input, attrs, false);
     const [x, y, dyValues] = [input, output, dy].map((info) => backend.floats(info));
     const { info, values } = backend.output(input.shape);
-    backend.binding.poolGrad({ ...fields, x, y, dy: dyValues, dx: values });
+    backend.ops.poolGrad({ ...fields, x, y, dy: dyValues, dx: values });
     return info;
   },
 };
@@ -84,7 +84,7 @@ const avgPoolGrad: NativeKernel = {
     const { fields } = poolFields(input, attrs, true);
     const dyValues = backend.floats(dy);
     const { info, values } = backend.output(input.shape);
-    backend.binding.poolGrad({ ...fields, dy: dyValues, dx: values });
+    backend.ops.poolGrad({ ...fields, dy: dyValues, dx: values });
     return info;
   },
 };

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 import type { NativeKernel } from './types.js';
 
 /** In the order of `ReduceOp` in native/ops/reduce.h. */
@@ -38,7 +38,7 @@ function stepsOf(shape: readonly number[], axes: readonly number[]): Step[] {
 }
 
 function reduce(
-  backend: NativeBackend,
+  backend: KernelBackend,
   op: number,
   x: TensorInfo,
   { axis, reductionIndices, keepDims = false }: Attrs,
@@ -58,8 +58,8 @@ function reduce(
   steps.forEach((step, index) => {
     const isLast = index === steps.length - 1;
     const target = isLast ? values : backend.scratch(step.outer * step.inner);
-    const scale = mean && isLast ? values.length / size : 1;
-    backend.binding.reduce({ op, x: source, y: target, ...step, scale });
+    const scale = mean && isLast ? tf.util.sizeFromShape(outShape) / size : 1;
+    backend.ops.reduce({ op, x: source, y: target, ...step, scale });
     if (index > 0) backend.releaseScratch(source);
     source = target;
   });
@@ -75,7 +75,7 @@ const argMax: NativeKernel = {
     const [step] = stepsOf(x.shape, axes);
     const input = backend.floats(x);
     const { info, values } = backend.intOutput(x.shape.filter((_, d) => d !== axes[0]));
-    backend.binding.argMax({ x: input, y: values, ...step });
+    backend.ops.argMax({ x: input, y: values, ...step });
     return info;
   },
 };
@@ -91,7 +91,7 @@ const softmax: NativeKernel = {
     }
     const input = backend.floats(logits);
     const { info, values } = backend.output(shape);
-    backend.binding.softmax({ x: input, y: values, rows: values.length / cols, cols });
+    backend.ops.softmax({ x: input, y: values, rows: tf.util.sizeFromShape(shape) / cols, cols });
     return info;
   },
 };

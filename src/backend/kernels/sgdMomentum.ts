@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import type { NativeKernel } from './types.js';
 
 interface Attrs {
@@ -15,13 +16,13 @@ export const sgdMomentum: NativeKernel = {
     );
     const newWeight = backend.output(inputs.weight.shape);
     const newVelocity = backend.output(inputs.weight.shape);
-    backend.binding.sgdMomentum({
+    backend.ops.sgdMomentum({
       weight,
       gradient,
       velocity,
       newWeight: newWeight.values,
       newVelocity: newVelocity.values,
-      count: weight.length,
+      count: tf.util.sizeFromShape(inputs.weight.shape),
       ...(attrs as unknown as Attrs),
     });
     return [newWeight.info, newVelocity.info];

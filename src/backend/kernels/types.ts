@@ -1,7 +1,7 @@
 import type { NamedAttrMap } from '@tensorflow/tfjs';
-import type { NativeBackend, TensorInfo } from '../nativeBackend.js';
+import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 
-/** A kernel of the `native` backend. `run` may return `undefined` to hand the call to tfjs's own cpu kernel. */
+/** A kernel of the backends `native` and `cuda`. `run` may return `undefined` to hand the call to tfjs's own cpu kernel. */
 export interface NativeKernel {
   /** tfjs's kernel name, or ours. */
   kernelName: string;
@@ -12,5 +12,5 @@ export interface NativeKernel {
 export interface KernelCall {
   inputs: Record<string, TensorInfo>;
   attrs: NamedAttrMap;
-  backend: NativeBackend;
+  backend: KernelBackend;
 }

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs';
 import type { NativeKernel } from './types.js';
 
 /** In the order of `UnaryOp` in native/ops/unary.h. */
@@ -37,11 +38,11 @@ function unaryKernel(kernelName: (typeof unaryOps)[number], op: number): NativeK
       const { alpha, clipValueMin, clipValueMax } = attrs as Attrs;
       const input = backend.floats(x);
       const { info, values } = backend.output(x.shape);
-      backend.binding.unary({
+      backend.ops.unary({
         op,
         x: input,
         y: values,
-        count: values.length,
+        count: tf.util.sizeFromShape(x.shape),
         alpha: clipValueMin ?? alpha ?? 0,
         beta: clipValueMax ?? 0,
       });

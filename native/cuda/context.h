@@ -1,0 +1,40 @@
+// For kernels' launchers: where to launch, and memory that lives as long as the launch.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include "cuda/check.h"
+#include "ops/common.h"
+
+namespace ftwt::cuda {
+
+// Of the context in use on this thread (UseContext in cuda/runtime.h).
+cudaStream_t current_stream();
+
+// What launchers decide by.
+struct DeviceLimits {
+  int compute_capability;  // 90 for 9.0
+  int multiprocessors;
+  int shared_bytes_per_block;  // with the opt-in
+};
+const DeviceLimits& current_limits();
+
+// Scratch in stream order: freed when the launches that were queued before its end have run.
+class DeviceBuffer {
+ public:
+  explicit DeviceBuffer(std::size_t bytes);
+  ~DeviceBuffer();
+  DeviceBuffer(const DeviceBuffer&) = delete;
+  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
+
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void* data_;
+};
+
+}  // namespace ftwt::cuda
