@@ -316,7 +316,14 @@ export interface Binding extends OpTable {
   deviceSynchronize(device: DeviceHandle): void;
   deviceTrim(device: DeviceHandle): void;
   deviceMemory(device: DeviceHandle): DeviceMemory;
+  deviceSetPrecision(device: DeviceHandle, precision: Precision): void;
 }
+
+/**
+ * Of the products in convolutions and matrix products of a GPU: `tf32` rounds their factors to 10 bits of mantissa and
+ * uses tensor cores (compute capability 8.0 and higher). Sums are float32.
+ */
+export type Precision = 'fp32' | 'tf32';
 
 /** A context of the addon. */
 export interface DeviceHandle {
@@ -422,6 +429,7 @@ export interface Device {
   synchronize(): void;
   trim(): void;
   memory(): DeviceMemory;
+  setPrecision(precision: Precision): void;
 }
 
 /**
@@ -441,6 +449,7 @@ export function openDevice(kind: 'cuda' | 'emulator'): Device {
     synchronize: () => addon.deviceSynchronize(handle),
     trim: () => addon.deviceTrim(handle),
     memory: () => addon.deviceMemory(handle),
+    setPrecision: (precision) => addon.deviceSetPrecision(handle, precision),
   };
 }
 

@@ -177,6 +177,14 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value set_precision(const Napi::CallbackInfo& info) {
+  const SharedContext& context = device_context(info[0]);
+  const std::string name = info[1].ToString().Utf8Value();
+  if (name != "fp32" && name != "tf32") invalid("Expected the precision fp32 or tf32, got " + name);
+  context->set_precision(name == "tf32" ? cuda::Precision::Tf32 : cuda::Precision::Fp32);
+  return info.Env().Undefined();
+}
+
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] { return function(info); });
@@ -201,6 +209,7 @@ void export_device(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceDownloadAsync", Napi::Function::New(env, guarded<download_async>, "deviceDownloadAsync"));
   exports.Set("deviceSynchronize", Napi::Function::New(env, guarded<synchronize>, "deviceSynchronize"));
   exports.Set("deviceTrim", Napi::Function::New(env, guarded<trim>, "deviceTrim"));
+  exports.Set("deviceSetPrecision", Napi::Function::New(env, guarded<set_precision>, "deviceSetPrecision"));
   exports.Set("deviceMemory", Napi::Function::New(env, guarded<memory>, "deviceMemory"));
 }
 

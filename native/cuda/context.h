@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "cuda/check.h"
+#include "cuda/runtime.h"
 #include "ops/common.h"
 
 namespace ftwt::cuda {
@@ -19,6 +20,7 @@ struct DeviceLimits {
   int shared_bytes_per_block;  // with the opt-in
 };
 const DeviceLimits& current_limits();
+Precision current_precision();
 
 // Scratch in stream order: freed when the launches that were queued before its end have run.
 class DeviceBuffer {

@@ -155,7 +155,17 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
     return use;
   }
 
+  void set_precision(Precision precision) override {
+    if (precision == Precision::Tf32 && limits_.compute_capability < 80) {
+      throw Error(ErrorCode::InvalidArgument, "TF32 needs a device of compute capability 8.0 or higher, got " +
+                                                  std::to_string(limits_.compute_capability / 10) + "." +
+                                                  std::to_string(limits_.compute_capability % 10));
+    }
+    precision_ = precision;
+  }
+
   int device() const { return device_; }
+  Precision precision() const { return precision_; }
   cudaStream_t stream() const { return stream_; }
   const DeviceLimits& limits() const { return limits_; }
 
@@ -171,6 +181,7 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
 
   int device_;
   DeviceLimits limits_ = {};
+  Precision precision_ = Precision::Fp32;
   cudaStream_t stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
 };
@@ -227,6 +238,8 @@ UseContext::~UseContext() { current = static_cast<DeviceContext*>(outer_); }
 cudaStream_t current_stream() { return in_use().stream(); }
 
 const DeviceLimits& current_limits() { return in_use().limits(); }
+
+Precision current_precision() { return in_use().precision(); }
 
 DeviceBuffer::DeviceBuffer(std::size_t bytes) : data_(in_use().allocate(bytes)) {}
 

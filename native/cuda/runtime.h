@@ -32,6 +32,9 @@ struct MemoryUse {
   uint64_t total;
 };
 
+// Of the products in convolutions and matrix products; sums are float32.
+enum class Precision { Fp32, Tf32 };
+
 // Bytes on their way to the host: `wait` may be called on any thread.
 class Download {
  public:
@@ -58,6 +61,8 @@ class Context {
   // Gives idle memory of the pool back.
   virtual void trim() = 0;
   virtual MemoryUse memory() = 0;
+  // Of the ops from now on. Tf32 on a device without it (before compute capability 8.0): InvalidArgument.
+  virtual void set_precision(Precision precision) = 0;
 };
 
 // Throws NoDevice with the driver's reason.

@@ -3,7 +3,7 @@
  * the order of the calls. Only reading values waits. tfjs's cpu kernels serve as fallback: they see a copy on the host.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { Device, DeviceBlock, OpTable } from '../binding.js';
+import type { Device, DeviceBlock, OpTable, Precision } from '../binding.js';
 import { copyOf, DeviceData, type ElementType } from './deviceData.js';
 import {
   KernelBackend,
@@ -117,6 +117,11 @@ export class DeviceBackend extends KernelBackend {
   /** Waits for all work so far; throws what went wrong in it. */
   synchronize(): void {
     this.device.synchronize();
+  }
+
+  /** Of the kernels from now on. @throws FtwtError INVALID_ARGUMENT where the device has no TF32 */
+  setPrecision(precision: Precision): void {
+    this.device.setPrecision(precision);
   }
 
   /** Gives idle memory back to the driver. */
