@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { agrees, eachInstructionSet, uniform } from '../agrees.js';
+import { agrees, uniform } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 import { allClose } from '../allClose.js';
 import { invalid } from '../ops/opsHelpers.js';
 
@@ -90,7 +91,7 @@ for (const item of cases) {
 
   test(`AvgPool and its gradient leave the padding out: ${text(item)}`, () => {
     agrees('forward', () => average(input()));
-    for (const name of eachInstructionSet()) {
+    for (const name of eachDevice()) {
       tf.tidy(() => {
         // Linear in x: the gradient at 0 in direction v is the function at v.
         const dx = tf.grad((x) => weightedSum(average(x as tf.Tensor4D)))(input());
