@@ -18,7 +18,7 @@ T exchange(T* address, Change change) {
   template <class T>                                                                            \
     requires(condition)                                                                         \
   T name(T* address, std::type_identity_t<T> value) {                                           \
-    return ftwt::emulator::exchange(address, [value](T old) -> T { return expression; });       \
+    return ftwt::emulator::exchange(address, [value]([[maybe_unused]] T old) -> T { return expression; });       \
   }                                                                                             \
   template <class T>                                                                            \
     requires(condition)                                                                         \

@@ -167,7 +167,8 @@ TEST(mask_must_not_name_a_finished_lane) {
 }
 
 TEST(mask_must_not_name_a_lane_beyond_the_block) {
-  check_contains(failure_of([] { run(exchange_through_shared, 1, 40, nullptr); }), "but lane 8 does not exist");
+  const Array<int> y(64);
+  check_contains(failure_of([&] { run(exchange_through_shared, 1, 40, y.data()); }), "but lane 8 does not exist");
 }
 
 constexpr int kKindsLine = __LINE__ + 3;
