@@ -26,9 +26,9 @@
 
 // FTWT_SHARED(float, tile, [16][17]); declares an array of the block, aligned for vector loads.
 #ifdef FTWT_EMULATOR
-#define FTWT_SHARED(Type, name, ...)             \
-  alignas(16) static Type name __VA_ARGS__;      \
-  static uint64_t name##_reached_by_block = 0;   \
+#define FTWT_SHARED(Type, name, ...)           \
+  alignas(16) static Type name __VA_ARGS__;    \
+  static uint64_t name##_reached_by_block = 0; \
   ::ftwt::emulator::reach_shared(&name, sizeof(name), name##_reached_by_block)
 #else
 #define FTWT_SHARED(Type, name, ...) __shared__ __align__(16) Type name __VA_ARGS__
@@ -41,7 +41,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cu
 #ifdef FTWT_EMULATOR
   emulator::launch(kernel, {grid, block, shared_bytes}, stream, std::forward<A>(arguments)...);
 #else
-  kernel<<<grid, block, shared_bytes, stream>>>(std::forward<A>(arguments)...);
+  kernel<<<grid, block, shared_bytes, stream> > >(std::forward<A>(arguments)...);
 #endif
   CUDA_CHECK(cudaGetLastError());
 }
@@ -57,7 +57,8 @@ __device__ __forceinline__ T* dynamic_shared() {
 #endif
 }
 
-// ---- Copies into shared memory that go on while the thread computes -----------------------------------------------------
+// ---- Copies into shared memory that go on while the thread computes
+// -----------------------------------------------------
 
 // Reads source_bytes and writes kBytes, the rest 0. Both addresses are multiples of kBytes. Neither may be touched, nor
 // the copy relied on, before cp_async_wait and a barrier. Before compute capability 8.0: an ordinary copy.
@@ -80,7 +81,8 @@ __device__ __forceinline__ void cp_async(void* shared, const void* global, int s
   auto* to = static_cast<unsigned char*>(shared);
   auto* from = static_cast<const unsigned char*>(global);
   if (source_bytes == kBytes) {
-    for (int i = 0; i < kBytes; i += 4) *reinterpret_cast<uint32_t*>(to + i) = *reinterpret_cast<const uint32_t*>(from + i);
+    for (int i = 0; i < kBytes; i += 4)
+      *reinterpret_cast<uint32_t*>(to + i) = *reinterpret_cast<const uint32_t*>(from + i);
   } else {
     for (int i = 0; i < kBytes; ++i) to[i] = i < source_bytes ? from[i] : 0;
   }
@@ -106,7 +108,8 @@ __device__ __forceinline__ void cp_async_wait() {
 #endif
 }
 
-// ---- Tensor cores -------------------------------------------------------------------------------------------------------
+// ---- Tensor cores
+// -------------------------------------------------------------------------------------------------------
 
 // Rounded to the 10 bits of TF32's mantissa, ties away from zero.
 __device__ __forceinline__ uint32_t to_tf32(float value) {
@@ -144,9 +147,9 @@ void ldmatrix_x4(uint32_t d[4], const void* row, std::source_location where = st
 
 // The launcher chooses no kernel with these below compute capability 8.0; there they only have to compile.
 #if __CUDA_ARCH__ >= 800
-#define FTWT_MMA(instruction)                                                                               \
-  asm volatile(instruction " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                         \
-               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                             \
+#define FTWT_MMA(instruction)                                                       \
+  asm volatile(instruction " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};" \
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                     \
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
 #else
 #define FTWT_MMA(instruction) __trap()

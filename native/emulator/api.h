@@ -6,7 +6,8 @@
 
 #include "emulator/vector_types.h"
 
-// ---- Errors (error.cc) --------------------------------------------------------------------------------------------------
+// ---- Errors (error.cc)
+// --------------------------------------------------------------------------------------------------
 
 enum cudaError_t {
   cudaSuccess = 0,
@@ -37,7 +38,8 @@ const char* cudaGetErrorString(cudaError_t error);  // of cudaErrorLaunchFailure
 cudaError_t cudaGetLastError();
 cudaError_t cudaPeekAtLastError();
 
-// ---- Devices (device.cc) ------------------------------------------------------------------------------------------------
+// ---- Devices (device.cc)
+// ------------------------------------------------------------------------------------------------
 
 struct cudaDeviceProp {
   char name[256];
@@ -75,7 +77,8 @@ cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 
-// ---- Kernels (kernel.cc) ------------------------------------------------------------------------------------------------
+// ---- Kernels (kernel.cc)
+// ------------------------------------------------------------------------------------------------
 
 enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
@@ -105,7 +108,8 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, void (*ke
                                                        shared_bytes);
 }
 
-// ---- Streams and events (stream.cc, event.cc) ---------------------------------------------------------------------------
+// ---- Streams and events (stream.cc, event.cc)
+// ---------------------------------------------------------------------------
 
 using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
@@ -131,7 +135,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 
-// ---- Graphs (graph.cc) --------------------------------------------------------------------------------------------------
+// ---- Graphs (graph.cc)
+// --------------------------------------------------------------------------------------------------
 
 using cudaGraph_t = struct CUgraph_st*;
 using cudaGraphExec_t = struct CUgraphExec_st*;
@@ -157,7 +162,8 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 
-// ---- Memory (memory.cc, copy.cc) ----------------------------------------------------------------------------------------
+// ---- Memory (memory.cc, copy.cc)
+// ----------------------------------------------------------------------------------------
 
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost = 0,
@@ -189,7 +195,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemset(void* memory, int value, size_t bytes);
 cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream = nullptr);
 
-// ---- Memory pools (pool.cc) ---------------------------------------------------------------------------------------------
+// ---- Memory pools (pool.cc)
+// ---------------------------------------------------------------------------------------------
 
 using cudaMemPool_t = struct CUmemPoolHandle_st*;
 enum cudaMemPoolAttr {
@@ -227,7 +234,8 @@ cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream);
 cudaError_t cudaMallocFromPoolAsync(void** memory, size_t bytes, cudaMemPool_t pool, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 
-// ---- Typed pointers, as CUDA allows them --------------------------------------------------------------------------------
+// ---- Typed pointers, as CUDA allows them
+// --------------------------------------------------------------------------------
 
 template <class T>
 cudaError_t cudaMalloc(T** memory, size_t bytes) {

@@ -14,16 +14,16 @@ T exchange(T* address, Change change) {
 }  // namespace ftwt::emulator
 
 // T is that of the address: the operand converts, as with CUDA's overloads.
-#define FTWT_ATOMIC(name, condition, expression)                                                \
-  template <class T>                                                                            \
-    requires(condition)                                                                         \
-  T name(T* address, std::type_identity_t<T> value) {                                           \
-    return ftwt::emulator::exchange(address, [value]([[maybe_unused]] T old) -> T { return expression; });       \
-  }                                                                                             \
-  template <class T>                                                                            \
-    requires(condition)                                                                         \
-  T name##_block(T* address, std::type_identity_t<T> value) {                                   \
-    return name(address, value);                                                                \
+#define FTWT_ATOMIC(name, condition, expression)                                                           \
+  template <class T>                                                                                       \
+    requires(condition)                                                                                    \
+  T name(T* address, std::type_identity_t<T> value) {                                                      \
+    return ftwt::emulator::exchange(address, [value]([[maybe_unused]] T old) -> T { return expression; }); \
+  }                                                                                                        \
+  template <class T>                                                                                       \
+    requires(condition)                                                                                    \
+  T name##_block(T* address, std::type_identity_t<T> value) {                                              \
+    return name(address, value);                                                                           \
   }
 namespace ftwt::emulator {
 template <class T>
@@ -45,7 +45,7 @@ T wrapping_add(T a, T b) {
 FTWT_ATOMIC(atomicAdd, ftwt::emulator::is_addable<T>, ftwt::emulator::wrapping_add(old, value))
 FTWT_ATOMIC(atomicMax, ftwt::emulator::is_ordered<T>, old > value ? old : value)
 FTWT_ATOMIC(atomicMin, ftwt::emulator::is_ordered<T>, old < value ? old : value)
-FTWT_ATOMIC(atomicAnd, ftwt::emulator::is_word<T>, old & value)
+FTWT_ATOMIC(atomicAnd, ftwt::emulator::is_word<T>, old& value)
 FTWT_ATOMIC(atomicOr, ftwt::emulator::is_word<T>, old | value)
 FTWT_ATOMIC(atomicXor, ftwt::emulator::is_word<T>, old ^ value)
 FTWT_ATOMIC(atomicExch, ftwt::emulator::is_word<T> || (std::is_same_v<T, float>), value)

@@ -60,7 +60,8 @@ void Block::run(const GridPosition& at, const std::function<void()>& body) {
   }
 }
 
-// ---- Fibers -------------------------------------------------------------------------------------------------------------
+// ---- Fibers
+// -------------------------------------------------------------------------------------------------------------
 
 void Block::fiber_main() {
   Block& self = block();
@@ -139,7 +140,8 @@ void Block::abandon() {
   }
 }
 
-// ---- Barriers -----------------------------------------------------------------------------------------------------------
+// ---- Barriers
+// -----------------------------------------------------------------------------------------------------------
 
 int Block::barrier(const char* what, std::source_location where, Combine combine, bool predicate) {
   const Site site{what, where, 0};
@@ -147,7 +149,9 @@ int Block::barrier(const char* what, std::source_location where, Combine combine
   barrier_agrees_ = barrier_agrees_ && site == barrier_site_;
   predicates_ += predicate;
   if (++at_barrier_ == size_ && barrier_agrees_) {
-    barrier_result_ = combine == Combine::And ? predicates_ == size_ : combine == Combine::Or ? predicates_ > 0 : predicates_;
+    barrier_result_ = combine == Combine::And  ? predicates_ == size_
+                      : combine == Combine::Or ? predicates_ > 0
+                                               : predicates_;
     at_barrier_ = predicates_ = 0;
     ready_.push_range(0, size_, [](int) { return true; });
   }

@@ -16,7 +16,8 @@ constexpr int warpSize = ftwt::emulator::kWarpSize;
 
 #define FTWT_WHERE std::source_location where = std::source_location::current()
 
-// ---- Barriers of the block ----------------------------------------------------------------------------------------------
+// ---- Barriers of the block
+// ----------------------------------------------------------------------------------------------
 
 inline void __syncthreads(FTWT_WHERE) {
   using ftwt::emulator::Block;
@@ -41,7 +42,8 @@ inline void __threadfence_system() {}
 inline void __nanosleep(unsigned) { ftwt::emulator::block().yield(); }
 [[noreturn]] inline void __trap() { ftwt::emulator::block().fail("__trap"); }
 
-// ---- Collectives of a warp ----------------------------------------------------------------------------------------------
+// ---- Collectives of a warp
+// ----------------------------------------------------------------------------------------------
 
 namespace ftwt::emulator {
 
@@ -84,7 +86,8 @@ void shuffle_all(const Lanes& lanes) {
 template <class T>
 T shuffle(const char* what, Shuffle kind, unsigned mask, T value, int argument, int width, std::source_location where) {
   static_assert(std::is_arithmetic_v<T> && sizeof(T) >= 4, "CUDA shuffles 32-bit and 64-bit numbers");
-  if (width < 1 || width > kWarpSize || (width & (width - 1))) block().fail("the width of a shuffle is no power of two");
+  if (width < 1 || width > kWarpSize || (width & (width - 1)))
+    block().fail("the width of a shuffle is no power of two");
   ShuffleLane<T> lane{value, shuffle_source(kind, lane_id(), argument, width), value};
   block().collective(what, mask, &lane, shuffle_all<T>, where);
   return lane.result;
@@ -157,10 +160,10 @@ inline int __all_sync(unsigned mask, int predicate, FTWT_WHERE) {
 // CUDA promises only that the calling lane is in the result, so that is all a kernel gets here.
 inline unsigned __activemask() { return 1u << ftwt::emulator::lane_id(); }
 
-#define FTWT_WARP_REDUCE(name, T, expression)                                                       \
-  inline T name(unsigned mask, T value, FTWT_WHERE) {                                               \
-    const auto combine = [](T a, T b) -> T { return expression; };                                  \
-    return ftwt::emulator::warp_reduce(#name, mask, value, combine, where);                         \
+#define FTWT_WARP_REDUCE(name, T, expression)                               \
+  inline T name(unsigned mask, T value, FTWT_WHERE) {                       \
+    const auto combine = [](T a, T b) -> T { return expression; };          \
+    return ftwt::emulator::warp_reduce(#name, mask, value, combine, where); \
   }
 FTWT_WARP_REDUCE(__reduce_add_sync, unsigned, a + b)
 FTWT_WARP_REDUCE(__reduce_add_sync, int, static_cast<int>(static_cast<unsigned>(a) + static_cast<unsigned>(b)))
@@ -168,7 +171,7 @@ FTWT_WARP_REDUCE(__reduce_min_sync, unsigned, a < b ? a : b)
 FTWT_WARP_REDUCE(__reduce_min_sync, int, a < b ? a : b)
 FTWT_WARP_REDUCE(__reduce_max_sync, unsigned, a > b ? a : b)
 FTWT_WARP_REDUCE(__reduce_max_sync, int, a > b ? a : b)
-FTWT_WARP_REDUCE(__reduce_and_sync, unsigned, a & b)
+FTWT_WARP_REDUCE(__reduce_and_sync, unsigned, a& b)
 FTWT_WARP_REDUCE(__reduce_or_sync, unsigned, a | b)
 FTWT_WARP_REDUCE(__reduce_xor_sync, unsigned, a ^ b)
 #undef FTWT_WARP_REDUCE

@@ -1,5 +1,5 @@
-// Copies and fills. Pageable host memory is read at the call, as CUDA stages it; it is written when the copy runs, which
-// is later than CUDA would: whoever reads it must have waited.
+// Copies and fills. Pageable host memory is read at the call, as CUDA stages it; it is written when the copy runs,
+// which is later than CUDA would: whoever reads it must have waited.
 #include <cstring>
 #include <memory>
 

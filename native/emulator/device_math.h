@@ -6,7 +6,8 @@
 #include <cstring>
 #include <type_traits>
 
-// ---- Approximations: exact here -----------------------------------------------------------------------------------------
+// ---- Approximations: exact here
+// -----------------------------------------------------------------------------------------
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
 inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
 inline float __expf(float x) { return std::exp(x); }
@@ -20,7 +21,8 @@ inline float __tanhf(float x) { return std::tanh(x); }
 inline float __fdividef(float x, float y) { return x / y; }
 inline float __saturatef(float x) { return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f; }
 
-// ---- Rounded to nearest, never fused ------------------------------------------------------------------------------------
+// ---- Rounded to nearest, never fused
+// ------------------------------------------------------------------------------------
 inline float __fadd_rn(float x, float y) { return x + y; }
 inline float __fsub_rn(float x, float y) { return x - y; }
 inline float __fmul_rn(float x, float y) { return x * y; }
@@ -33,7 +35,8 @@ inline double __dadd_rn(double x, double y) { return x + y; }
 inline double __dmul_rn(double x, double y) { return x * y; }
 inline double __fma_rn(double x, double y, double z) { return std::fma(x, y, z); }
 
-// ---- Conversions --------------------------------------------------------------------------------------------------------
+// ---- Conversions
+// --------------------------------------------------------------------------------------------------------
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
@@ -52,7 +55,8 @@ inline int __float2int_ru(float x) { return __float2int_rz(std::ceil(x)); }
 inline float __int2float_rn(int x) { return static_cast<float>(x); }
 inline float __uint2float_rn(unsigned x) { return static_cast<float>(x); }
 
-// ---- Bits ---------------------------------------------------------------------------------------------------------------
+// ---- Bits
+// ---------------------------------------------------------------------------------------------------------------
 inline int __popc(unsigned x) { return std::popcount(x); }
 inline int __popcll(unsigned long long x) { return std::popcount(x); }
 inline int __clz(int x) { return std::countl_zero(static_cast<unsigned>(x)); }
@@ -75,7 +79,8 @@ inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift) {
   return static_cast<unsigned>((static_cast<unsigned long long>(high) << 32 | low) >> (shift & 31));
 }
 
-// ---- min and max: of two types, the common one; of NaN and a number, the number --------------------------------------------
+// ---- min and max: of two types, the common one; of NaN and a number, the number
+// --------------------------------------------
 template <class A, class B>
   requires(std::is_arithmetic_v<A> && std::is_arithmetic_v<B>)
 constexpr std::common_type_t<A, B> min(A a, B b) {
@@ -97,7 +102,8 @@ constexpr std::common_type_t<A, B> max(A a, B b) {
   }
 }
 
-// ---- Loads and stores with a hint ---------------------------------------------------------------------------------------
+// ---- Loads and stores with a hint
+// ---------------------------------------------------------------------------------------
 template <class T>
 T __ldg(const T* address) {
   return *address;

@@ -48,7 +48,8 @@ void refuse_in_capture(CUstream_st& stream) {
 void refuse_in_any_capture() {
   for (Capture* capture : captures()) {
     const bool own = capture->thread == std::this_thread::get_id();
-    if (capture->mode == cudaStreamCaptureModeRelaxed || (!own && capture->mode != cudaStreamCaptureModeGlobal)) continue;
+    if (capture->mode == cudaStreamCaptureModeRelaxed || (!own && capture->mode != cudaStreamCaptureModeGlobal))
+      continue;
     capture->invalid = true;
     refuse(cudaErrorStreamCaptureUnsupported);
   }

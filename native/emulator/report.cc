@@ -53,8 +53,8 @@ std::string Block::stuck_report() const {
   std::string text;
   for (const Place& place : places) {
     barrier = barrier || place.site.mask == 0;
-    text += "; " + threads(place.count) + " at " + describe(place.site) + ", the first is " +
-            describe(place.first->index);
+    text +=
+        "; " + threads(place.count) + " at " + describe(place.site) + ", the first is " + describe(place.first->index);
     if (place.site.mask) text += missing_lanes(*place.first);
   }
   if (finished_ > 0) text += "; " + threads(finished_) + " finished";

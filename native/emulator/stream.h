@@ -1,8 +1,8 @@
 // Streams are lazy queues: what is put into one runs when something waits for it, on the thread that waits. Code that
 // forgets to wait sees old data every time, not once in a thousand runs.
 //
-// What runs without a wait: a query runs one operation, and a function given to cudaLaunchHostFunc makes a thread of the
-// emulator's wait for it, because nobody else might.
+// What runs without a wait: a query runs one operation, and a function given to cudaLaunchHostFunc makes a thread of
+// the emulator's wait for it, because nobody else might.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -31,7 +31,8 @@ struct Ticket {
 }  // namespace ftwt::emulator
 
 struct CUstream_st : std::enable_shared_from_this<CUstream_st> {
-  CUstream_st(int device_index, bool synchronises_with_legacy) : device(device_index), blocking(synchronises_with_legacy) {}
+  CUstream_st(int device_index, bool synchronises_with_legacy)
+      : device(device_index), blocking(synchronises_with_legacy) {}
 
   const int device;
   const bool blocking;  // ordered with the device's default stream

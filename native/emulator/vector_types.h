@@ -1,18 +1,12 @@
 // CUDA's small vectors.
 #pragma once
 
-#define FTWT_VECTORS(Element, name)                                                             \
-  struct alignas(2 * sizeof(Element)) name##2 {                                                 \
-    Element x, y;                                                                               \
-  };                                                                                            \
-  struct name##3 {                                                                              \
-    Element x, y, z;                                                                            \
-  };                                                                                            \
-  struct alignas(4 * sizeof(Element) < 16 ? 4 * sizeof(Element) : 16) name##4 {                 \
-    Element x, y, z, w;                                                                         \
-  };                                                                                            \
-  constexpr name##2 make_##name##2(Element x, Element y) { return {x, y}; }                     \
-  constexpr name##3 make_##name##3(Element x, Element y, Element z) { return {x, y, z}; }       \
+#define FTWT_VECTORS(Element, name)                                                                    \
+  struct alignas(2 * sizeof(Element)) name##2 { Element x, y; };                                       \
+  struct name##3 { Element x, y, z; };                                                                 \
+  struct alignas(4 * sizeof(Element) < 16 ? 4 * sizeof(Element) : 16) name##4 { Element x, y, z, w; }; \
+  constexpr name##2 make_##name##2(Element x, Element y) { return {x, y}; }                            \
+  constexpr name##3 make_##name##3(Element x, Element y, Element z) { return {x, y, z}; }              \
   constexpr name##4 make_##name##4(Element x, Element y, Element z, Element w) { return {x, y, z, w}; }
 
 FTWT_VECTORS(signed char, char)

@@ -134,7 +134,7 @@ TEST(half_precision) {
     check_equal(__half_as_ushort(__float2half(__half2float(half))), static_cast<unsigned short>(bits));
   }
   check_equal(__half2float(__ushort_as_half(0x3555)), 0.333251953125f);
-  check_equal(__half2float(__float2half(1.0f + 0x1p-11f)), 1.0f);             // tie to even
+  check_equal(__half2float(__float2half(1.0f + 0x1p-11f)), 1.0f);                // tie to even
   check_equal(__half2float(__float2half(1.0f + 3 * 0x1p-11f)), 1.0f + 0x1p-9f);  // tie to even
   check_equal(__half_as_ushort(__float2half(65520.0f)), static_cast<unsigned short>(0x7c00));
   check_equal(__half_as_ushort(__float2half(0x1p-24f)), static_cast<unsigned short>(1));

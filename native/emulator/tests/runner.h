@@ -70,7 +70,7 @@ void check_contains(const std::string& text, const std::string& part,
 
 }  // namespace ftwt::emulator::tests
 
-#define TEST(name)                                                              \
-  static void name();                                                           \
-  static const ::ftwt::emulator::tests::Registration name##_test(#name, name);  \
+#define TEST(name)                                                             \
+  static void name();                                                          \
+  static const ::ftwt::emulator::tests::Registration name##_test(#name, name); \
   static void name()

@@ -1,4 +1,5 @@
-// Which lane holds which element of a matrix product: every (lane, register) alone, against the tables of the PTX manual.
+// Which lane holds which element of a matrix product: every (lane, register) alone, against the tables of the PTX
+// manual.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
