@@ -41,7 +41,10 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cu
 #ifdef FTWT_EMULATOR
   emulator::launch(kernel, {grid, block, shared_bytes}, stream, std::forward<A>(arguments)...);
 #else
-  kernel<<<grid, block, shared_bytes, stream> > >(std::forward<A>(arguments)...);
+  // clang-format would split >>>
+  // clang-format off
+  kernel<<<grid, block, shared_bytes, stream>>>(std::forward<A>(arguments)...);
+  // clang-format on
 #endif
   CUDA_CHECK(cudaGetLastError());
 }
