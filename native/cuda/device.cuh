@@ -41,7 +41,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, cu
 #ifdef FTWT_EMULATOR
   emulator::launch(kernel, {grid, block, shared_bytes}, stream, std::forward<A>(arguments)...);
 #else
-  // It would tear >>> apart.
+  // clang-format would split >>>
   // clang-format off
   kernel<<<grid, block, shared_bytes, stream>>>(std::forward<A>(arguments)...);
   // clang-format on

@@ -14,16 +14,16 @@ T exchange(T* address, Change change) {
 }  // namespace ftwt::emulator
 
 // T is that of the address: the operand converts, as with CUDA's overloads.
-#define FTWT_ATOMIC(name, condition, expression)                                          \
-  template <class T>                                                                      \
-    requires(condition)                                                                   \
-  T name(T* address, std::type_identity_t<T> value) {                                     \
-    return ftwt::emulator::exchange(address, [value](T old) -> T { return expression; }); \
-  }                                                                                       \
-  template <class T>                                                                      \
-    requires(condition)                                                                   \
-  T name##_block(T* address, std::type_identity_t<T> value) {                             \
-    return name(address, value);                                                          \
+#define FTWT_ATOMIC(name, condition, expression)                                                           \
+  template <class T>                                                                                       \
+    requires(condition)                                                                                    \
+  T name(T* address, std::type_identity_t<T> value) {                                                      \
+    return ftwt::emulator::exchange(address, [value]([[maybe_unused]] T old) -> T { return expression; }); \
+  }                                                                                                        \
+  template <class T>                                                                                       \
+    requires(condition)                                                                                    \
+  T name##_block(T* address, std::type_identity_t<T> value) {                                              \
+    return name(address, value);                                                                           \
   }
 namespace ftwt::emulator {
 template <class T>

@@ -14,7 +14,9 @@ std::string hexadecimal(uint32_t mask) {
 }
 
 std::string describe(uint3 index) {
-  return "(" + std::to_string(index.x) + "," + std::to_string(index.y) + "," + std::to_string(index.z) + ")";
+  char text[40];
+  std::snprintf(text, sizeof text, "(%u,%u,%u)", index.x, index.y, index.z);
+  return text;
 }
 
 std::string describe(const std::source_location& where) {
@@ -65,7 +67,6 @@ std::string Block::stuck_report() const {
 // Why the collective that `waiting` stands at cannot go on.
 std::string Block::missing_lanes(const Thread& waiting) const {
   const int first = waiting.id / kWarpSize * kWarpSize;
-  std::string text;
   for (int lane = 0; lane < kWarpSize; ++lane) {
     if (!(waiting.site.mask >> lane & 1)) continue;
     const int id = first + lane;
@@ -79,7 +80,7 @@ std::string Block::missing_lanes(const Thread& waiting) const {
     }
     if (reason) return ", but lane " + std::to_string(lane) + reason;
   }
-  return text;
+  return "";
 }
 
 }  // namespace ftwt::emulator

@@ -48,6 +48,7 @@ void check_contains(const std::string& text, const std::string& part, std::sourc
 
 int main(int count, char** arguments) {
   using namespace ftwt::emulator::tests;
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // a crash must not swallow the lines before it
   const std::string filter = count > 1 ? arguments[1] : "";
   int run = 0, failed = 0;
   for (const Test& test : all_tests()) {
