@@ -23,8 +23,7 @@ test('data stay on the device until they are read, and both copies serve', async
   assert.deepEqual(Array.from(tf.cumsum(z).dataSync()), [2, 2, 8]); // a kernel of the host
   assert.ok(backend.hostValues(z) !== undefined);
   assert.deepEqual(Array.from(tf.neg(z).dataSync()), [-2, -0, -6]);
-  tf.disposeVariables();
-  tf.engine().disposeVariables();
+  tf.dispose([x, y, z]);
 });
 
 test('what a reader gets is his own', () => {
@@ -55,11 +54,14 @@ test('2,000 operations leave device memory, data and tensors flat', async () => 
       tf.cos(tf.reshape(gradient, [-1])); // of the host
     });
   for (let i = 0; i < 20; i++) step();
-  const state = () => ({
-    bytes: bytesOnDevice(),
-    tensors: tf.memory().numTensors,
-    dataIds: backend.numDataIds(),
-  });
+  const state = () => {
+    backend.synchronize(); // memory is freed in the order of the work
+    return {
+      bytes: bytesOnDevice(),
+      tensors: tf.memory().numTensors,
+      dataIds: backend.numDataIds(),
+    };
+  };
   const before = state();
   for (let i = 0; i < 200; i++) {
     step();
