@@ -6,12 +6,12 @@
 //                    same taps, so that nothing is multiplied by inserted zeros; up to four classes share a launch
 //   filter gradient  rows = (tap, c_in),   sum over output pixels, A = windows of x,  B = dy
 //
-// Launch: one block for each tile of 128 x 128 down to 128 x 32 sums, times the splits of the sum, which fill the device
-// where there are few tiles (a filter gradient has few rows and a long sum); a second kernel adds the splits in order.
-// Memory: x is read once for each tap and column of tiles, mostly from the second-level cache, the filter once for each
-// row of tiles, y written once. n out_h out_w kh kw c_in c_out MACs each. Limits at the rates of an H100: 67 TFLOP/s in
-// float32, about 175 in TF32 (cuda/gemm/tf32.cu); first layers and 1x1 filters of few channels by y's and x's bytes at
-// 3.35 TB/s.
+// Launch: one block for each tile of 128 x 128 down to 128 x 32 sums, times the splits of the sum, which fill the
+// device where there are few tiles (a filter gradient has few rows and a long sum); a second kernel adds the splits in
+// order. Memory: x is read once for each tap and column of tiles, mostly from the second-level cache, the filter once
+// for each row of tiles, y written once. n out_h out_w kh kw c_in c_out MACs each. Limits at the rates of an H100: 67
+// TFLOP/s in float32, about 175 in TF32 (cuda/gemm/tf32.cu); first layers and 1x1 filters of few channels by y's and
+// x's bytes at 3.35 TB/s.
 //
 // Hazards: channels that are no multiple of four are copied to padded pixels first (aligned.h); a first layer of one
 // channel computes four. Input gradients of images with 3 channels compute 32 columns for 3.
@@ -130,12 +130,8 @@ void conv2d_backprop_input(const Conv2dBackpropInputParams& p) {
             1,
             static_cast<int>(axis_h.move()),
             static_cast<int>(axis_w.move())};
-  gemm.b = {filter.data(),
-            c_out,
-            0,
-            gemm_size(c_out),
-            axis_h.tap_step() * s.kw * tap_floats,
-            axis_w.tap_step() * tap_floats};
+  gemm.b = {
+      filter.data(), c_out, 0, gemm_size(c_out), axis_h.tap_step() * s.kw * tap_floats, axis_w.tap_step() * tap_floats};
   gemm.y = {p.dx, s.h * s.w * s.c_in, s.stride_h * s.w * s.c_in, s.stride_w * s.c_in, gemm_size(s.w)};
   gemm.columns = gemm_size(s.c_in);
   gemm.y_size = input_pixels(s) * s.c_in;

@@ -1,13 +1,14 @@
 // Batched matrix product on the tiled GEMM of cuda/gemm.
 //
 // A is the rows of one image with one tap (WindowRows), or its columns where it is stored transposed; B is Rows, or
-// Columns where it is stored transposed. Where every matrix of the batch meets the same B, the batch is one tall matrix.
+// Columns where it is stored transposed. Where every matrix of the batch meets the same B, the batch is one tall
+// matrix.
 //
 // Launch: one block for each tile of 128 x 128 down to 128 x 32 sums, times the splits of the sum, times the batch
-// (cuda/gemm/gemm.cu chooses). Memory: A is read once for each column of tiles, B once for each row of tiles, mostly from
-// the second-level cache; y is written once, plus `splits` times in parts. m k n MACs. Limits at the rates of an H100:
-// 67 TFLOP/s in float32, about 175 in TF32 (cuda/gemm/tf32.cu); below some 40 FLOP for each byte of A, B and y
-// (a matrix of few rows or columns), memory at 3.35 TB/s.
+// (cuda/gemm/gemm.cu chooses). Memory: A is read once for each column of tiles, B once for each row of tiles, mostly
+// from the second-level cache; y is written once, plus `splits` times in parts. m k n MACs. Limits at the rates of an
+// H100: 67 TFLOP/s in float32, about 175 in TF32 (cuda/gemm/tf32.cu); below some 40 FLOP for each byte of A, B and y (a
+// matrix of few rows or columns), memory at 3.35 TB/s.
 //
 // Hazards: sizes that are no multiple of four are copied to padded rows first (aligned.h), which doubles the reads of
 // such a matrix; a product with a single row or column still computes a tile of 64 x 64.

@@ -7,14 +7,14 @@
 namespace ftwt::cuda::gemm {
 
 struct Digits {
-  int64_t high;
-  int middle, low;
+  int high, middle, low;
 };
 
 __device__ __forceinline__ Digits digits_of(int64_t value, Radix radix) {
   const int64_t upper = value / radix.low;
   const int64_t high = upper / radix.middle;
-  return {high, static_cast<int>(upper - high * radix.middle), static_cast<int>(value - upper * radix.low)};
+  return {static_cast<int>(high), static_cast<int>(upper - high * radix.middle),
+          static_cast<int>(value - upper * radix.low)};
 }
 
 __device__ __forceinline__ Digits plus(Digits a, Digits b, Radix radix) {

@@ -8,7 +8,7 @@ namespace ftwt::cuda::gemm {
 
 void launch_fma(const GemmProblem& problem, Tile tile, const LaunchShape& shape, unsigned blocks) {
   switch (tile) {
-    case Tile::Wide: return launch_tile<FmaCore, 128, 128, 4, 2>(problem, shape, blocks);
+    case Tile::Wide: return launch_tile<FmaCore, 128, 128, 4, 1>(problem, shape, blocks);
     case Tile::Tall: return launch_tile<FmaCore, 128, 64, 4, 1>(problem, shape, blocks);
     case Tile::Small: return launch_tile<FmaCore, 64, 64, 2, 2>(problem, shape, blocks);
     case Tile::Narrow: return launch_tile<FmaCore, 128, 32, 4, 1>(problem, shape, blocks);

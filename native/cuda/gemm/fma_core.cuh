@@ -13,7 +13,7 @@ class FmaCore {
   static constexpr int kM = kRows / kWarpsM / 4;
   static constexpr int kN = kColumns / kWarpsN / 8;
   static constexpr int kStages = 3;
-  static constexpr int kBlocksAtOnce = kThreads == 256 ? 1 : kM * kN == 64 ? 3 : 4;
+  static constexpr int kBlocksAtOnce = kM * kN == 128 ? 2 : kM * kN == 64 ? 3 : 4;
   static constexpr int kTileRows = kRows, kTileColumns = kColumns;
   static_assert(kM % 4 == 0 && kN % 4 == 0, "16-byte words");
   // Stride 20: the rows r .. r + 7 start in eight different groups of four banks.
@@ -39,7 +39,7 @@ class FmaCore {
   }
 
   __device__ __forceinline__ void multiply(const float* a_tile, const float* b_tile) {
-    constexpr int kStep = kAAlongDepth && kBAlongDepth ? 2 : 4;
+    constexpr int kStep = 2;
 #pragma unroll
     for (int first = 0; first < kDepth; first += kStep) {
       float a[kStep][kM], b[kStep][kN];

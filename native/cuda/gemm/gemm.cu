@@ -46,18 +46,19 @@ double microseconds(const GemmProblem& p, const TileCost& tile, int precision, i
   const double on_one = std::max(static_cast<double>(tiles_of(blocks, multiprocessors)), tile.alone);
   const double macs = on_one * tile.rows * tile.columns * kDepth *
                       static_cast<double>(tiles_of(steps, static_cast<int>(splits)) + kPipelineSteps);
-  const double sum =
-      splits == 1 ? 0
-                  : kLaunchMicroseconds + static_cast<double>(2 * splits * p.y_size) * sizeof(float) / kBytesPerMicrosecond;
+  const double sum = splits == 1 ? 0
+                                 : kLaunchMicroseconds + static_cast<double>(2 * splits * p.y_size) * sizeof(float) /
+                                                             kBytesPerMicrosecond;
   return macs / (kMacsPerMicrosecond[precision] * tile.efficiency[precision]) + sum;
 }
 
-// Empty sums and matrices leave radices of 0, by which the kernels would divide.
+// Checked, and with the radices that the kernels divide by: empty sums and matrices leave radices of 0.
 GemmProblem with_radices(GemmProblem p) {
   p.a.c = std::max(p.a.c, 1);
   p.b.piece = std::max(p.b.piece, 1);
   for (int i = 0; i < p.part_count; ++i) {
     GemmPart& part = p.parts[i];
+    gemm_size(part.depth);  // kernels count it so
     part.grid_h = std::max(part.grid_h, 1);
     part.grid_w = std::max(part.grid_w, 1);
     part.taps_w = std::max(part.taps_w, 1);
@@ -123,9 +124,8 @@ void run_planned(const GemmProblem& problem, Precision precision, const Plan& pl
     launch_gemm(p, plan.tile, shape, static_cast<unsigned>(blocks * matrices));
   }
   if (!partials) return;
-  const int64_t sum_blocks =
-      std::min<int64_t>((p.y_size + kSumThreads - 1) / kSumThreads,
-                        int64_t{kSumBlocksPerMultiprocessor} * current_limits().multiprocessors);
+  const int64_t sum_blocks = std::min<int64_t>((p.y_size + kSumThreads - 1) / kSumThreads,
+                                               int64_t{kSumBlocksPerMultiprocessor} * current_limits().multiprocessors);
   launch(sum_splits_kernel, dim3(static_cast<unsigned>(sum_blocks)), dim3(kSumThreads), 0, current_stream(),
          shape.partials, p.y_size, plan.splits, p.columns, p.bias, p.activation, p.y.data);
 }

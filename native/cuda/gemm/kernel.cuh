@@ -11,12 +11,12 @@ namespace ftwt::cuda::gemm {
 
 template <class Core, bool kAColumns, bool kBColumns>
 struct Layout {
-  using TileA = std::conditional_t<kAColumns, OuterTile<Core::kTileRows>,
-                                   typename Core::template DepthTileOf<Core::kTileRows>>;
+  using TileA =
+      std::conditional_t<kAColumns, OuterTile<Core::kTileRows>, typename Core::template DepthTileOf<Core::kTileRows>>;
   using TileB = std::conditional_t<kBColumns, typename Core::template DepthTileOf<Core::kTileColumns>,
                                    OuterTile<Core::kTileColumns>>;
-  using LoaderA = std::conditional_t<kAColumns, WindowColumns<TileA, Core::kThreads>,
-                                     WindowRows<TileA, Core::kThreads>>;
+  using LoaderA =
+      std::conditional_t<kAColumns, WindowColumns<TileA, Core::kThreads>, WindowRows<TileA, Core::kThreads>>;
   using LoaderB = std::conditional_t<kBColumns, Columns<TileB, Core::kThreads>, Rows<TileB, Core::kThreads>>;
   static constexpr int kStageFloats = TileA::kFloats + TileB::kFloats;
   static constexpr std::size_t kTableBytes = LoaderA::kPixels * sizeof(SourcePixel);

@@ -17,7 +17,7 @@ __device__ __forceinline__ SourcePixel source_pixel(const Window& window, const 
   if (pixel.high >= window.images) return {0, INT32_MIN / 2, 0};
   const int h = pixel.middle * window.step_h + part.origin_h;
   const int w = pixel.low * window.step_w + part.origin_w;
-  return {((pixel.high * window.h + h) * window.w + w) * window.c, h, w};
+  return {((static_cast<int64_t>(pixel.high) * window.h + h) * window.w + w) * window.c, h, w};
 }
 
 // Four channels of the source, or zeros outside.
@@ -57,7 +57,7 @@ class WindowRows {
   __device__ __forceinline__ void load(float* tile) {
     const int thread = static_cast<int>(threadIdx.x);
     const bool inside = k_.high < part_.taps_h;
-    const int move_h = static_cast<int>(k_.high) * window_.move_h;
+    const int move_h = k_.high * window_.move_h;
     const int move_w = k_.middle * window_.move_w;
     const int64_t move = (static_cast<int64_t>(move_h) * window_.w + move_w) * window_.c + k_.low;
 #pragma unroll
@@ -98,7 +98,7 @@ class WindowColumns {
       : window_(p.a), part_(part), source_(source), pixels_(pixels) {
     const Digits row = digits_of(first_row + static_cast<int>(threadIdx.x) % kVectors * 4, row_radix(p, part));
     inside_ = row.high < part.taps_h;
-    move_h_ = static_cast<int>(row.high) * window_.move_h;
+    move_h_ = row.high * window_.move_h;
     move_w_ = row.middle * window_.move_w;
     move_ = (static_cast<int64_t>(move_h_) * window_.w + move_w_) * window_.c + row.low;
     pixel_ = digits_of(first_step * kDepth + static_cast<int>(threadIdx.x) % kDepth, pixel_radix());
@@ -147,31 +147,30 @@ class Rows {
  public:
   __device__ __forceinline__ Rows(const GemmProblem& p, const GemmPart& part, const float* data, int first_column,
                                   int64_t first_step)
-      : data_(data), stride_(p.b.row), depth_(part.depth) {
+      : b_(p.b) {
     const int thread = static_cast<int>(threadIdx.x);
-    column_ = first_column + thread % kVectors * 4;
-    inside_ = column_ < p.b.columns;
-    k_ = first_step * kDepth + thread / kVectors;
+    const int column = first_column + thread % kVectors * 4;
+    const int64_t k = first_step * kDepth + thread / kVectors;
+    left_ = column < p.b.columns ? static_cast<int>(part.depth - k) : 0;
+    next_ = left_ > 0 ? data + (k * p.b.row + column) : data;
   }
 
   __device__ __forceinline__ void load(float* tile) {
     const int thread = static_cast<int>(threadIdx.x);
 #pragma unroll
     for (int i = 0; i < kDepth / kRowsAtOnce; ++i) {
-      const int64_t k = k_ + i * kRowsAtOnce;
-      const bool inside = inside_ && k < depth_;
+      const bool inside = left_ > i * kRowsAtOnce;
       cp_async<16>(tile + Tile::at(thread % kVectors * 4, thread / kVectors + i * kRowsAtOnce),
-                   inside ? data_ + (k * stride_ + column_) : data_, inside ? 16 : 0);
+                   inside ? next_ + i * kRowsAtOnce * b_.row : b_.data, inside ? 16 : 0);
     }
-    k_ += kDepth;
+    left_ -= kDepth;
+    next_ += kDepth * b_.row;
   }
 
  private:
-  const float* data_;
-  int64_t stride_, depth_;
-  int column_;
-  bool inside_;
-  int64_t k_;
+  const MatrixB& b_;
+  const float* next_;  // where this thread's first vector of the next step lies
+  int left_;           // rows from there to the end; none for a column beyond it
 };
 
 template <class Tile, int kThreads>
@@ -193,13 +192,13 @@ class Columns {
 
   __device__ __forceinline__ void load(float* tile) {
     const int thread = static_cast<int>(threadIdx.x);
-    const int64_t offset = k_.high * b_.tap_high + k_.middle * b_.tap_low + k_.low;
+    const float* const from = data_ + (k_.high * b_.tap_high + k_.middle * b_.tap_low + k_.low);
 #pragma unroll
     for (int i = 0; i < Tile::kSize / kRowsAtOnce; ++i) {
       const int column = column_ + i * kRowsAtOnce;
       const bool inside = column < columns_ && k_.high < part_.taps_h;
       cp_async<16>(tile + Tile::at(thread / kVectors + i * kRowsAtOnce, thread % kVectors * 4),
-                   inside ? data_ + (column * b_.row + offset) : data_, inside ? 16 : 0);
+                   inside ? from + column * b_.row : b_.data, inside ? 16 : 0);
     }
     k_ = plus(k_, step_, depth_radix());
   }

@@ -5,8 +5,8 @@
 //                  plain matrix, whose rows are the pixels of one image with one tap
 //   WindowColumns  rows are (tap, channel), the sum runs over the pixels: filter gradient, transposed matrix
 // B [depth, columns] as well:
-//   Rows           row k of the matrix lies in one piece: filter of a convolution, dy of a filter gradient, plain matrix
-//   Columns        column n lies in pieces, one for each tap: filter of an input gradient, transposed matrix
+//   Rows           row k of the matrix lies in one piece: filter of a convolution, dy of a filter gradient, plain
+//   matrix Columns        column n lies in pieces, one for each tap: filter of an input gradient, transposed matrix
 // Everything that is read starts at a multiple of 16 bytes and is a multiple of four floats long: see aligned.h.
 #pragma once
 #include <cstdint>
@@ -63,7 +63,7 @@ struct GemmProblem {
   MatrixY y;
   int columns;  // of y
   int64_t y_size;
-  bool splittable;  // this launch writes all of y
+  bool splittable;    // this launch writes all of y
   const float* bias;  // [columns], or nullptr
   Activation activation;
 

@@ -1,5 +1,5 @@
-// Tiles of A and B in shared memory. Both keep the order of global memory, so that cp.async can fill them, and pad their
-// rows against bank conflicts: `pad` floats more than a multiple of 32 banks.
+// Tiles of A and B in shared memory. Both keep the order of global memory, so that cp.async can fill them, and pad
+// their rows against bank conflicts: `pad` floats more than a multiple of 32 banks.
 #pragma once
 #include <cuda_runtime.h>
 
