@@ -316,6 +316,8 @@ export interface Binding extends OpTable {
   deviceSynchronize(device: DeviceHandle): void;
   deviceTrim(device: DeviceHandle): void;
   deviceMemory(device: DeviceHandle): DeviceMemory;
+  /** The emulator's order of threads: for tests. */
+  setSchedule(order: 'forward' | 'reverse' | 'random'): void;
   deviceSetPrecision(device: DeviceHandle, precision: Precision): void;
 }
 
@@ -416,6 +418,11 @@ function withTranslatedErrors(addon: Binding): Binding {
 export const binding: Binding = withTranslatedErrors(load());
 let emulator: Binding | undefined;
 
+/** @throws FtwtError NO_DEVICE if this build has no emulator */
+export function emulatorBinding(): Binding {
+  return (emulator ??= withTranslatedErrors(loadEmulator()));
+}
+
 /** One GPU, or the emulation of one. */
 export interface Device {
   readonly ops: OpTable;
@@ -437,7 +444,7 @@ export interface Device {
  * @throws FtwtError NO_DEVICE, INVALID_ARGUMENT for FTWT_DEVICE
  */
 export function openDevice(kind: 'cuda' | 'emulator'): Device {
-  const addon = kind === 'cuda' ? binding : (emulator ??= withTranslatedErrors(loadEmulator()));
+  const addon = kind === 'cuda' ? binding : emulatorBinding();
   const handle = addon.deviceOpen(deviceIndex(kind));
   return {
     ops: addon.deviceOps,

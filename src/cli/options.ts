@@ -1,5 +1,6 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { ranges, type RangedSetting } from '../train/ranges.js';
 
 /** What `addDeviceOptions` parses. */
 export interface DeviceOptions {
@@ -50,6 +51,16 @@ export function addTargetOptions(command: Command): Command {
     );
 }
 
+/** A parser for what goes to `fit` under this name: it takes what `fit` takes. */
+export function setting(name: RangedSetting): (text: string) => number {
+  const { contains, text: expected } = ranges[name];
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (!contains(value)) throw new InvalidArgumentError(`Expected ${expected}.`);
+    return value;
+  };
+}
+
 export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
@@ -63,14 +74,6 @@ export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value > 2 ** 31 - 1) {
     throw new InvalidArgumentError('Expected a whole number from 0 to 2147483647.');
-  }
-  return value;
-}
-
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
-    throw new InvalidArgumentError('Expected a number above 0.');
   }
   return value;
 }
@@ -97,15 +100,6 @@ export function properShare(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value > 0 && value < 1)) {
     throw new InvalidArgumentError('Expected a number above 0 and below 1.');
-  }
-  return value;
-}
-
-/** For momentum and the like. */
-export function upToOne(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError('Expected a number from 0 to 1.');
   }
   return value;
 }

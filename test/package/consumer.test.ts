@@ -85,6 +85,7 @@ test('the package holds what running and building from source need, and nothing 
     'dist/bench',
     'bench',
     'build',
+    'native/emulator',
     'node_modules',
     'runs',
   ]) {

@@ -26,6 +26,7 @@ const mayInclude: Record<string, string[]> = {
   ops: [],
   cpu: ['ops'],
   emulator: [],
+  'emulator/tests': ['emulator', 'cuda'],
   cuda: ['ops', 'emulator'],
   session: ['cpu', 'cuda', 'ops'],
   binding: ['session', 'cpu', 'cuda', 'ops'],
@@ -62,7 +63,8 @@ test('native kernels know neither JavaScript nor the parts above them', () => {
   const includes = /^\s*#\s*include\s*["<]([^">]+)[">]/gm;
   const wrong: string[] = [];
   for (const { path, text } of filesOf('native')) {
-    const part = path.split('/')[1];
+    const folder = path.split('/')[1];
+    const part = path.startsWith('native/emulator/tests/') ? 'emulator/tests' : folder;
     assert.ok(mayInclude[part], `native/${part} is not in the list of this test`);
     for (const [, header] of text.matchAll(includes)) {
       const other = header.split('/')[0];
@@ -74,7 +76,7 @@ test('native kernels know neither JavaScript nor the parts above them', () => {
         upwards ||
         cudaInBinding ||
         (isNapi && part !== 'binding') ||
-        (isCuda && part !== 'cuda' && part !== 'emulator');
+        (isCuda && folder !== 'cuda' && folder !== 'emulator');
       if (bad) wrong.push(`${path}: ${header}`);
     }
   }
@@ -91,7 +93,9 @@ test('only src/binding.ts loads the addon', () => {
 
 test('every source of native is built, and every source that is built exists', () => {
   const listed = new Set(
-    readFileSync(join(root, 'CMakeLists.txt'), 'utf8').match(/native\/\S+\.(cc|cu)\b/g),
+    ['CMakeLists.txt', 'native/emulator/emulator.cmake'].flatMap(
+      (path) => readFileSync(join(root, path), 'utf8').match(/native\/\S+\.(cc|cu)\b/g) ?? [],
+    ),
   );
   const present = filesOf('native')
     .map(({ path }) => path)
