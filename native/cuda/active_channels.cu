@@ -1,11 +1,11 @@
-// Lists: one block a sample and side walks its mask 256 channels at a time. A ballot per warp, the warps' counts in shared
-// memory and the sum so far give each active channel its place, so the lists ascend and nothing is counted on the host.
-// Reads 4 bytes and writes up to 8 per channel: a few microseconds of latency.
+// Lists: one block a sample and side walks its mask 256 channels at a time. A ballot per warp, the warps' counts in
+// shared memory and the sum so far give each active channel its place, so the lists ascend and nothing is counted on
+// the host. Reads 4 bytes and writes up to 8 per channel: a few microseconds of latency.
 //
-// Packing: active channels of x side by side, so that a convolution reads them 16 bytes at a time, once per tap and tile,
-// instead of 4. A thread makes four neighbours of the packed pixel. Grid: (worst case of quads / kPackPerBlock, samples);
-// blocks beyond a sample's quads end at once. Bytes: the sectors of x that hold active channels, and 4 written per active
-// one: at most 8 per element of x, 20 us for 33.5 MB on an H100.
+// Packing: active channels of x side by side, so that a convolution reads them 16 bytes at a time, once per tap and
+// tile, instead of 4. A thread makes four neighbours of the packed pixel. Grid: (worst case of quads / kPackPerBlock,
+// samples); blocks beyond a sample's quads end at once. Bytes: the sectors of x that hold active channels, and 4
+// written per active one: at most 8 per element of x, 20 us for 33.5 MB on an H100.
 #include "cuda/active_channels.cuh"
 
 #include <algorithm>

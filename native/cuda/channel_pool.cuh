@@ -53,9 +53,9 @@ struct Lane<4> {
 
 // How the threads of a block share out a tile of channels; the same for every call with this c.
 struct PoolTiling {
-  int vector;         // floats to a load
-  int lanes;          // a power of two
-  int64_t tiles;      // of lanes * vector channels
+  int vector;     // floats to a load
+  int lanes;      // a power of two
+  int64_t tiles;  // of lanes * vector channels
   int64_t channels() const { return static_cast<int64_t>(lanes) * vector; }
 };
 
@@ -69,11 +69,11 @@ inline PoolTiling pool_tiling(int64_t c, bool aligned) {
 
 inline bool aligned_to_vector(const void* address) { return reinterpret_cast<uintptr_t>(address) % 16 == 0; }
 
-// y[i] = pool over the pixels of x[pixel * c + i] / divisor for the lanes * kVector channels from `first` on. y is read by
-// the block after the next barrier. room: kPoolThreads * kVector floats of shared memory.
+// y[i] = pool over the pixels of x[pixel * c + i] / divisor for the lanes * kVector channels from `first` on. y is read
+// by the block after the next barrier. room: kPoolThreads * kVector floats of shared memory.
 template <class Pool, int kVector>
-__device__ void pool_tile(const float* x, int64_t pixels, int64_t c, int64_t first, int lanes, float divisor, float* room,
-                          float* y) {
+__device__ void pool_tile(const float* x, int64_t pixels, int64_t c, int64_t first, int lanes, float divisor,
+                          float* room, float* y) {
   const int thread = static_cast<int>(threadIdx.x);
   const int lane = thread & (lanes - 1), row = thread / lanes, rows = kPoolThreads / lanes;
   const int64_t channel = first + static_cast<int64_t>(lane) * kVector;

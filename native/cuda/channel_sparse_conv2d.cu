@@ -1,29 +1,28 @@
-// Every sample is an implicit matrix product of its own: rows are its output pixels, columns its active output channels,
-// the depth is taps x active input channels. Lists of active channels are built on the device and never read back, so
-// grids are worst cases: a block whose tile of columns lies beyond the sample's active ones ends at once, and the loop over
-// the depth ends where the sample's depth does. Work falls with both counts; so does what is read.
+// Every sample is an implicit matrix product of its own: rows are its output pixels, columns its active output
+// channels, the depth is taps x active input channels. Lists of active channels are built on the device and never read
+// back, so grids are worst cases: a block whose tile of columns lies beyond the sample's active ones ends at once, and
+// the loop over the depth ends where the sample's depth does. Work falls with both counts; so does what is read.
 //
 //   1. active_channels.cu lists the active channels and packs x, so that a row of a tile is read in 16-byte pieces.
 //   2. A block computes rows x 64 columns, 16 deep per step, with three stages of cp.async: packed pixels (out-of-image
-//      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the columns,
-//      which are neighbours but for the masked channels between.
+//      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the
+//      columns, which are neighbours but for the masked channels between.
 //   3. Results pass through shared memory, and each block writes all channels from its first active one to the next
 //      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing.
 //
 // The gradient for x is the same product with the roles of the channels swapped: packed dy, the filter transposed once
-// ([taps, c_out, c_in]), and the taps mirrored. With a stride, the pixels of one residue class meet the same taps, so each
-// class is a launch of its own and no product with an inserted zero is computed.
+// ([taps, c_out, c_in]), and the taps mirrored. With a stride, the pixels of one residue class meet the same taps, so
+// each class is a launch of its own and no product with an inserted zero is computed.
 //
 // Launch: n * row tiles * column tiles blocks. Tiles of 128 rows (256 threads, 8 x 4 sums a thread), 64 or 16 rows (128
 // threads) for small images; 44, 29 or 18 KiB of shared memory. In TF32 the same tiles with m16n8k8 products.
 //
-// Limits, H100: FMA 67 TFLOP/s. Per 16 steps of depth a thread of the large tile does 512 FMAs, reads 96 vectors of shared
-// memory, and issues 2 + 4 copies (about 60 instructions), so 70 % of the FMA rate is in sight; [128, 32, 32, 64] 3x3 to
-// 64, all active: 4.8 GMAC, 0.2 ms, beside 80 MB of packing and results (25 us). With 16 rows, weights come from L2 at
-// 16 MACs per element: about 40 TFLOP/s; 2 x 2 pixels use 4 of the 16 rows. TF32: bound by issuing copies and shared memory
-// reads, not by the tensor cores.
-// Hazards: masked channels are never read, so NaN in them stays there; like on the host, a filter with infinities meets
-// the zeros of the padding.
+// Limits, H100: FMA 67 TFLOP/s. Per 16 steps of depth a thread of the large tile does 512 FMAs, reads 96 vectors of
+// shared memory, and issues 2 + 4 copies (about 60 instructions), so 70 % of the FMA rate is in sight; [128, 32, 32,
+// 64] 3x3 to 64, all active: 4.8 GMAC, 0.2 ms, beside 80 MB of packing and results (25 us). With 16 rows, weights come
+// from L2 at 16 MACs per element: about 40 TFLOP/s; 2 x 2 pixels use 4 of the 16 rows. TF32: bound by issuing copies
+// and shared memory reads, not by the tensor cores. Hazards: masked channels are never read, so NaN in them stays
+// there; like on the host, a filter with infinities meets the zeros of the padding.
 #include "ops/channel_sparse_conv2d.h"
 
 #include <algorithm>
@@ -150,8 +149,8 @@ class FilterLoader {
 
   __device__ __forceinline__ void load(float* b) {
     const bool inside = cursor_.tap_h < p_.h.taps && depth_channel_ >= 0;
-    const int tap = (p_.h.first_tap + cursor_.tap_h * p_.h.tap_step) * p_.filter_w + p_.w.first_tap +
-                    cursor_.tap_w * p_.w.tap_step;
+    const int tap =
+        (p_.h.first_tap + cursor_.tap_h * p_.h.tap_step) * p_.filter_w + p_.w.first_tap + cursor_.tap_w * p_.w.tap_step;
     const int64_t row = inside ? (static_cast<int64_t>(tap) * p_.depth.c + depth_channel_) * p_.columns.c : 0;
     float* to = b + own_depth() * kStrideB + own_column();
 #pragma unroll
@@ -299,8 +298,8 @@ WindowAxis forward_axis(const Axis& a) {
           .tap_step = 1};
 }
 
-// The pixels first, first + stride, .. of x. Tap k reaches them from (first + pad - k * dilation) / stride, where that is
-// whole.
+// The pixels first, first + stride, .. of x. Tap k reaches them from (first + pad - k * dilation) / stride, where that
+// is whole.
 WindowAxis backward_axis(const Axis& a, int64_t first) {
   const int64_t tap_step = a.stride / std::gcd(a.stride, a.dilation);
   int64_t tap = 0;
@@ -328,7 +327,8 @@ void launch_tiles(SparseProduct p, int64_t n) {
   p.row_tiles = static_cast<int>((rows + Tile::kRows - 1) / Tile::kRows);
   p.column_tiles = (p.columns.c + kTileColumns - 1) / kTileColumns;
   const int64_t blocks = n * p.row_tiles * p.column_tiles;
-  if (blocks > INT_MAX) throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: more tiles than a grid has blocks");
+  if (blocks > INT_MAX)
+    throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: more tiles than a grid has blocks");
   launch(channel_sparse_conv2d_kernel<Tile>, static_cast<unsigned>(blocks), Tile::kThreads, 0, current_stream(), p);
 }
 
@@ -355,8 +355,8 @@ void check_sizes(const Conv2dShape& s) {
   const int64_t channels = packed_channels(1) + std::max(s.c_in, s.c_out);
   const int64_t largest = std::max({s.h * s.w, s.out_h * s.out_w, s.kh * s.kw}) * channels;
   if (largest > INT_MAX) {
-    throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: expected less than 2^31 elements in an image, got " +
-                                                std::to_string(largest));
+    throw Error(ErrorCode::InvalidArgument,
+                "channelSparseConv2d: expected less than 2^31 elements in an image, got " + std::to_string(largest));
   }
 }
 

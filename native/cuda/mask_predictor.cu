@@ -1,18 +1,19 @@
-// Forward: one block a sample pools the pixels into `features`, applies the softmax to them and multiplies them with the
-// weights; threads lie along c_out (four columns each where c_out allows), the rest of them share out c_in, and their sums
-// meet in shared memory. Images above kOneBlockFloats are pooled in splits by a launch before, so that a batch of one does
-// not read a large image through one multiprocessor. Neither choice looks at n: a sample has the same logits in every
-// batch.
+// Forward: one block a sample pools the pixels into `features`, applies the softmax to them and multiplies them with
+// the weights; threads lie along c_out (four columns each where c_out allows), the rest of them share out c_in, and
+// their sums meet in shared memory. Images above kOneBlockFloats are pooled in splits by a launch before, so that a
+// batch of one does not read a large image through one multiprocessor. Neither choice looks at n: a sample has the same
+// logits in every batch.
 //
 // Backward: one block a sample takes dy through the dense layer (a warp a row of the weights) and the softmax; a second
-// launch spreads the result over the pixels, one block a tile of channels, as in channel_pool.cuh. The maximum is looked
-// for again: its pixel is not kept from the forward pass.
+// launch spreads the result over the pixels, one block a tile of channels, as in channel_pool.cuh. The maximum is
+// looked for again: its pixel is not kept from the forward pass.
 //
 // Grid: n blocks of 256 threads; scattering n * tiles. Shared memory up to 5 KiB.
 // Bytes: forward reads x once; every block reads the weights (from L2: 1 MiB for 512 x 512, 128 samples 128 MiB, about
-// 25 us at 5 TB/s; the c_in * c_out MACs per sample are nothing beside them). Backward reads x and writes dx once and reads the
-// weights likewise. Limit: memory for large images ([128, 32, 32, 64]: 10 us forward, 20 us backward), L2 for small ones.
-// Hazards: features are written and read by one block through global memory, with a barrier between; NaN as on the host.
+// 25 us at 5 TB/s; the c_in * c_out MACs per sample are nothing beside them). Backward reads x and writes dx once and
+// reads the weights likewise. Limit: memory for large images ([128, 32, 32, 64]: 10 us forward, 20 us backward), L2 for
+// small ones. Hazards: features are written and read by one block through global memory, with a barrier between; NaN as
+// on the host.
 #include "ops/mask_predictor.h"
 
 #include <algorithm>
@@ -149,7 +150,8 @@ __global__ void __launch_bounds__(kThreads)
 // dx = d_pooled / pixels.
 template <int kVector>
 __global__ void __launch_bounds__(kThreads)
-    mask_predictor_spread_kernel(const float* d_pooled, float* dx, int64_t pixels, int64_t c, int64_t tiles, int lanes) {
+    mask_predictor_spread_kernel(const float* d_pooled, float* dx, int64_t pixels, int64_t c, int64_t tiles,
+                                 int lanes) {
   const int64_t sample = blockIdx.x / tiles, tile = blockIdx.x % tiles;
   const int lane = static_cast<int>(threadIdx.x) & (lanes - 1);
   const int row = static_cast<int>(threadIdx.x) / lanes, rows = kThreads / lanes;
@@ -222,8 +224,9 @@ void launch_predictor(const MaskPredictorParams& p, float divisor) {
   const int64_t columns = dense_vectors ? p.c_out / 4 : p.c_out;
   while (tiling.dense_lanes < kThreads && tiling.dense_lanes < columns) tiling.dense_lanes *= 2;
   const bool pool_vectors = tiling.pool.vector == 4;
-  const auto kernel = pool_vectors ? (dense_vectors ? mask_predictor_kernel<Pool, 4, 4> : mask_predictor_kernel<Pool, 4, 1>)
-                                   : (dense_vectors ? mask_predictor_kernel<Pool, 1, 4> : mask_predictor_kernel<Pool, 1, 1>);
+  const auto kernel = pool_vectors
+                          ? (dense_vectors ? mask_predictor_kernel<Pool, 4, 4> : mask_predictor_kernel<Pool, 4, 1>)
+                          : (dense_vectors ? mask_predictor_kernel<Pool, 1, 4> : mask_predictor_kernel<Pool, 1, 1>);
   launch(kernel, static_cast<unsigned>(p.n), kThreads, 0, current_stream(), p, divisor, tiling);
 }
 
@@ -231,8 +234,7 @@ template <class Pool>
 void run_predictor(const MaskPredictorParams& p) {
   const float divisor = p.average ? static_cast<float>(p.pixels) : 1.0f;
   if (p.pixels * p.c_in <= kOneBlockFloats) return launch_predictor<Pool>(p, divisor);
-  const int64_t share =
-      std::max({int64_t{1}, kSplitFloats / p.c_in, (p.pixels + kMaxSplits - 1) / kMaxSplits});
+  const int64_t share = std::max({int64_t{1}, kSplitFloats / p.c_in, (p.pixels + kMaxSplits - 1) / kMaxSplits});
   const int64_t splits = (p.pixels + share - 1) / share;
   const DeviceBuffer parts(static_cast<std::size_t>(p.n * splits * p.c_in) * sizeof(float));
   launch_pool_channels<Pool>(p.x, parts.as<float>(), p.n, p.pixels, p.c_in, share, current_stream());

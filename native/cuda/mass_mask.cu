@@ -1,9 +1,9 @@
-// One block a sample. The row is sorted in shared memory (bitonic, keys of value and channel: ties have one order). Then
-// one warp adds up the sorted values and keeps every partial sum, and each thread decides about its ranks.
+// One block a sample. The row is sorted in shared memory (bitonic, keys of value and channel: ties have one order).
+// Then one warp adds up the sorted values and keeps every partial sum, and each thread decides about its ranks.
 //
-// The sums run one after another in float32, as on the host: the mask must be the same to the bit, and float addition in
-// another grouping is not. All 32 lanes make the same additions of values that a lane broadcasts, so each lane gets the
-// partial sum of its rank for nothing, and loads and stores are 32 values wide.
+// The sums run one after another in float32, as on the host: the mask must be the same to the bit, and float addition
+// in another grouping is not. All 32 lanes make the same additions of values that a lane broadcasts, so each lane gets
+// the partial sum of its rank for nothing, and loads and stores are 32 values wide.
 //
 // Sums never fall and values never rise along the ranks, so that the channels within the mass are the leading ones, and
 // no thread has to know how many there are.
@@ -11,9 +11,9 @@
 // Grid: n blocks of sort_threads(c) threads; shared memory: 12 bytes a key, 48 KiB at most. Longer rows are ranked by
 // rank_rows first, and keys and sums lie in global memory.
 //
-// Bytes: 8 a channel. Time: the chain of c dependent additions (4 cycles each, about 6 with the broadcasts: 2 us for 512
-// channels) and log2(c)^2 / 2 steps of the sort, nothing to do with bandwidth; samples run side by side.
-// Hazard: a compiler that reassociates the sums (--use_fast_math does not, but would flush denormals: never use it).
+// Bytes: 8 a channel. Time: the chain of c dependent additions (4 cycles each, about 6 with the broadcasts: 2 us for
+// 512 channels) and log2(c)^2 / 2 steps of the sort, nothing to do with bandwidth; samples run side by side. Hazard: a
+// compiler that reassociates the sums (--use_fast_math does not, but would flush denormals: never use it).
 #include "ops/mass_mask.h"
 
 #include "cuda/context.h"

@@ -1,6 +1,6 @@
-// Products of two tiles in shared memory, kept in registers: by multiply-adds, or by the tensor cores in TF32. Both read
-// the same layout: a [rows][kTileDepth + 4], b [kTileDepth][kTileColumns + 8], sums [rows][kTileColumns + 4]. With these
-// paddings every read is free of bank conflicts.
+// Products of two tiles in shared memory, kept in registers: by multiply-adds, or by the tensor cores in TF32. Both
+// read the same layout: a [rows][kTileDepth + 4], b [kTileDepth][kTileColumns + 8], sums [rows][kTileColumns + 4]. With
+// these paddings every read is free of bank conflicts.
 #pragma once
 #include <cuda_runtime.h>
 

@@ -4,8 +4,8 @@
 // Grid: n blocks of sort_threads(c) threads; shared memory: 8 bytes a key, 32 KiB at most. Longer rows are ranked by
 // rank_rows, with the keys in global memory.
 //
-// Bytes: 8 a channel. Time: the log2(c)^2 / 2 steps of the sort (45 for 512 channels, 9 of them with a barrier of the whole
-// block), a few microseconds; samples run side by side. No arithmetic on the values, so no rounding.
+// Bytes: 8 a channel. Time: the log2(c)^2 / 2 steps of the sort (45 for 512 channels, 9 of them with a barrier of the
+// whole block), a few microseconds; samples run side by side. No arithmetic on the values, so no rounding.
 #include "ops/top_k_mask.h"
 
 #include "cuda/context.h"
