@@ -423,9 +423,12 @@ export function emulatorBinding(): Binding {
   return (emulator ??= withTranslatedErrors(loadEmulator()));
 }
 
+export type DeviceKind = 'cuda' | 'emulator';
+
 /** One GPU, or the emulation of one. */
 export interface Device {
   readonly ops: OpTable;
+  readonly index: number;
   allocate(bytes: number): DeviceBlock;
   release(block: DeviceBlock): void;
   upload(block: DeviceBlock, from: ArrayBufferView): void;
@@ -439,15 +442,28 @@ export interface Device {
   setPrecision(precision: Precision): void;
 }
 
+/** The addon of a kind of device, and which device FTWT_DEVICE asks for (`cuda:1`; default the first). */
+function chosenDevice(kind: DeviceKind): { addon: Binding; index: number } {
+  const addon = kind === 'cuda' ? binding : emulatorBinding();
+  const setting = process.env.FTWT_DEVICE ?? '';
+  const [, name, index] = /^(\w*)(?::(\d+))?$/.exec(setting) ?? [];
+  check(
+    ['', 'native', 'cpu', 'cuda', 'emulator'].includes(name),
+    () => `FTWT_DEVICE must be native, cpu, cuda, cuda:N or emulator, got "${setting}"`,
+  );
+  return { addon, index: name === kind ? Number(index ?? 0) : 0 };
+}
+
 /**
- * Opens the GPU that FTWT_DEVICE names (`cuda:1`; default the first), or the emulator's.
+ * Opens the device that FTWT_DEVICE names.
  * @throws FtwtError NO_DEVICE, INVALID_ARGUMENT for FTWT_DEVICE
  */
-export function openDevice(kind: 'cuda' | 'emulator'): Device {
-  const addon = kind === 'cuda' ? binding : emulatorBinding();
-  const handle = addon.deviceOpen(deviceIndex(kind));
+export function openDevice(kind: DeviceKind): Device {
+  const { addon, index } = chosenDevice(kind);
+  const handle = addon.deviceOpen(index);
   return {
     ops: addon.deviceOps,
+    index,
     allocate: (bytes) => addon.deviceAllocate(handle, bytes),
     release: (block) => addon.deviceRelease(block),
     upload: (block, from) => addon.deviceUpload(block, from),
@@ -460,15 +476,10 @@ export function openDevice(kind: 'cuda' | 'emulator'): Device {
   };
 }
 
-function deviceIndex(kind: string): number {
-  const setting = process.env.FTWT_DEVICE;
-  if (setting === undefined || setting === '') return 0;
-  const match = /^(cuda|emulator)(?::(\d+))?$/.exec(setting);
-  check(
-    match !== null,
-    () => `FTWT_DEVICE must be cuda, cuda:N, emulator or emulator:N, got "${setting}"`,
-  );
-  return match[1] === kind ? Number(match[2] ?? 0) : 0;
+/** @throws FtwtError as `openDevice` would */
+export function checkDevice(kind: DeviceKind): void {
+  const { addon, index } = chosenDevice(kind);
+  addon.deviceOpen(index);
 }
 
 /**

@@ -1,27 +1,24 @@
-// CUDA_CHECK(cudaMalloc(&p, bytes)) throws ftwt::Error where the call fails.
+// CUDA_CHECK(expression): throws an Error where a call of the runtime failed.
 #pragma once
 #include <cuda_runtime.h>
 
-#include "ops/common.h"
+#include <string>
 
-#define CUDA_CHECK(expression) ::ftwt::cuda::check((expression), #expression)
+#include "ops/common.h"
 
 namespace ftwt::cuda {
 
-inline ErrorCode error_code_of(cudaError_t status) {
-  switch (status) {
-    case cudaErrorMemoryAllocation: return ErrorCode::OutOfMemory;
-    case cudaErrorNoDevice:
-    case cudaErrorInsufficientDriver: return ErrorCode::NoDevice;
-    default: return ErrorCode::CudaError;
-  }
-}
-
-inline void check(cudaError_t status, const char* expression) {
+inline void check_status(cudaError_t status, const char* expression) {
   if (status == cudaSuccess) return;
-  const std::string message = std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status);
-  cudaGetLastError();  // or the next launch would report this error as its own
-  throw Error(error_code_of(status), message + " (" + expression + ")");
+  const std::string message =
+      std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status) + " (" + expression + ")";
+  cudaGetLastError();  // clears it, so that the next call starts clean
+  const ErrorCode code = status == cudaErrorMemoryAllocation                                    ? ErrorCode::OutOfMemory
+                         : status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver ? ErrorCode::NoDevice
+                                                                                                : ErrorCode::CudaError;
+  throw Error(code, message);
 }
 
 }  // namespace ftwt::cuda
+
+#define CUDA_CHECK(expression) ::ftwt::cuda::check_status((expression), #expression)

@@ -30,6 +30,7 @@ add_library(emulator STATIC
   native/emulator/kernel.cc
   native/emulator/memory.cc
   native/emulator/mma.cc
+  native/emulator/poison.cc
   native/emulator/pool.cc
   native/emulator/progress.cc
   native/emulator/report.cc

@@ -1,25 +1,40 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Precision } from '../binding.js';
 import { ranges, type RangedSetting } from '../train/ranges.js';
 
 /** What `addDeviceOptions` parses. */
 export interface DeviceOptions {
-  device: 'native' | 'cpu';
+  /** For `setDevice`. */
+  device: string;
   threads?: number;
+  precision?: Precision;
 }
 
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--device <name>', 'native: the kernels of this package; cpu: those of tfjs, slow')
-        .choices(['native', 'cpu'])
+      new Option(
+        '--device <name>',
+        "native: this package's CPU kernels; cuda or cuda:N: a GPU; emulator: the CUDA kernels on the CPU, very slow; cpu: tfjs's kernels, slow",
+      )
+        .argParser(deviceName)
+        .env('FTWT_DEVICE')
         .default('native'),
     )
+    .addOption(new Option('--precision <name>', 'of products on a GPU').choices(['fp32', 'tf32']))
     .option(
       '--threads <count>',
       'threads of the native kernels (default: all cores)',
       positiveInteger,
     );
+}
+
+function deviceName(text: string): string {
+  if (!/^(native|cpu|(cuda|emulator)(:\d+)?)$/.test(text)) {
+    throw new InvalidArgumentError('Expected native, cpu, cuda, cuda:N or emulator.');
+  }
+  return text;
 }
 
 /** Networks that `ftwt train` builds. */
