@@ -36,6 +36,8 @@ namespace ftwt::cuda {
 namespace {
 
 constexpr int kStages = 3;
+constexpr int64_t kBlocksPerMultiprocessor = 2;
+constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
 constexpr int kTransposeTile = 32;
 constexpr int kTransposeRows = 8;
 
@@ -189,16 +191,23 @@ void launch_tiles(SparseProduct p, int64_t n) {
   launch(channel_sparse_conv2d_kernel<Tile>, static_cast<unsigned>(blocks), Tile::kThreads, 0, current_stream(), p);
 }
 
+// Large tiles read the filter half as often as medium ones, but need enough blocks and images that fill them.
+bool large_tiles_pay(int64_t rows, int64_t columns, int64_t n) {
+  const int64_t large = (rows + 127) / 128, medium = (rows + 63) / 64;
+  const bool full = 2 * large * kFullShare <= medium * (kFullShare + 1);
+  const int64_t blocks = n * large * ((columns + kTileColumns - 1) / kTileColumns);
+  return full && blocks >= kBlocksPerMultiprocessor * current_limits().multiprocessors;
+}
+
 template <template <int, int> class Tile>
 void launch_product(const SparseProduct& p, int64_t n) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
-  const int64_t large_blocks = n * ((rows + 127) / 128) * ((p.columns.c + kTileColumns - 1) / kTileColumns);
   if (rows <= 16) {
     launch_tiles<Tile<16, 128>>(p, n);
-  } else if (rows <= 64 || large_blocks < 2 * current_limits().multiprocessors) {
-    launch_tiles<Tile<64, 128>>(p, n);
-  } else {
+  } else if (large_tiles_pay(rows, p.columns.c, n)) {
     launch_tiles<Tile<128, 256>>(p, n);
+  } else {
+    launch_tiles<Tile<64, 128>>(p, n);
   }
 }
 
