@@ -95,6 +95,12 @@ FTWT_INLINE Vec vsigmoid(Vec x) {
   return select(x == x, y, x);
 }
 
+// Without overflow, and without cancellation for very negative x.
+FTWT_INLINE Vec vsoftplus(Vec x) {
+  const Vec y = vmax(x, Vec{}) + vlog1p(vexp(-vabs(x)));
+  return select(x == x, y, x);
+}
+
 FTWT_INLINE Vec vtanh(Vec x) {
   const Vec a = vabs(x);
   const Vec z = x * x;

@@ -30,6 +30,7 @@ __device__ float apply(float v, float alpha, float beta) {
     return (v < 0 ? e : 1.0f) / (e + 1.0f);
   }
   if constexpr (op == UnaryOp::Tanh) return tanhf(v);
+  if constexpr (op == UnaryOp::Softplus) return v != v ? v : fmaxf(v, 0.0f) + log1pf(expf(-fabsf(v)));
   return v;
 }
 

@@ -24,6 +24,7 @@ enum class UnaryOp : int {
   Log1p,
   Sigmoid,
   Tanh,
+  Softplus,  // log(1 + exp(x))
   Count
 };
 

@@ -109,7 +109,8 @@ export class TrainingStep {
     let loss = taskLoss;
     if (maskWeight > 0 && records.length > 0) loss = loss.add(predictionLoss.mul(maskWeight));
     for (const regularisation of this.model.calculateLosses()) loss = loss.add(regularisation);
-    const correct = logits.argMax(1).equal(labels).sum().toFloat();
+    // As floats, which devices compare and add.
+    const correct = logits.argMax(1).toFloat().equal(labels.toFloat()).toFloat().sum();
     return {
       loss,
       metrics: tf.concat1d([

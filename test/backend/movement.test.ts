@@ -99,6 +99,15 @@ test('Concat agrees with cpu', () => {
   agrees('int32', () => tf.concat([tf.tensor1d([1], 'int32'), tf.tensor1d([2], 'int32')]));
 });
 
+test('Pack agrees with cpu', () => {
+  for (const axis of [0, 1, 2, -1]) {
+    agrees(`axis ${axis}`, () => tf.stack([uniform([3, 5]), uniform([3, 5], 0, 1, 2)], axis));
+  }
+  agrees('scalars', () => tf.stack([tf.scalar(1), tf.scalar(2), tf.scalar(3)]));
+  agrees('empty', () => tf.stack([tf.zeros([2, 0]), tf.zeros([2, 0])]));
+  agrees('int32', () => tf.stack([tf.tensor1d([1], 'int32'), tf.tensor1d([2], 'int32')]));
+});
+
 test('Tile agrees with cpu', () => {
   for (const [shape, reps] of [
     [[3], [4]],

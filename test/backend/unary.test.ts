@@ -38,6 +38,7 @@ const references: [string, (x: number) => number, low: number, high: number][] =
   ['Log1p', Math.log1p, -0.999, 20],
   ['Sigmoid', (x) => 1 / (1 + Math.exp(-x)), -30, 30],
   ['Tanh', Math.tanh, -10, 10],
+  ['Softplus', (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), -60, 20],
   ['Elu', (x) => (x >= 0 ? x : Math.expm1(x)), -20, 1],
 ];
 

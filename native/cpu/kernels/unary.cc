@@ -46,6 +46,7 @@ void unary_range(int op, const float* x, float* y, int64_t count, float alpha, f
     case UnaryOp::Log1p: return map_vec(x, y, count, [](Vec v) { return vlog1p(v); });
     case UnaryOp::Sigmoid: return map_vec(x, y, count, [](Vec v) { return vsigmoid(v); });
     case UnaryOp::Tanh: return map_vec(x, y, count, [](Vec v) { return vtanh(v); });
+    case UnaryOp::Softplus: return map_vec(x, y, count, [](Vec v) { return vsoftplus(v); });
     case UnaryOp::Count: return;
   }
 }

@@ -4,7 +4,7 @@ import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 import { loopNest, stridesOf, type LoopNest } from './shapes.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
-const { sizeFromShape } = tf.util;
+const { arraysEqual, sizeFromShape } = tf.util;
 
 function filled(backend: KernelBackend, shape: number[], value: number): TensorInfo {
   const { info, values } = backend.output(shape);
@@ -145,6 +145,34 @@ const concat: NativeKernel = {
   },
 };
 
+const pack: NativeKernel = {
+  kernelName: 'Pack',
+  run({ inputs, attrs, backend }) {
+    const parts = inputs as unknown as TensorInfo[]; // Pack's inputs are an array
+    const { shape } = parts[0];
+    const { axis } = attrs as { axis: number };
+    // The host kernel words the error for parts that do not fit, and has its own idea of a negative axis.
+    if (axis < 0) return undefined;
+    if (parts.some((part) => part.dtype !== 'float32' || !arraysEqual(part.shape, shape))) {
+      return undefined;
+    }
+    const inner = sizeFromShape(shape.slice(axis));
+    const outer = sizeFromShape(shape.slice(0, axis));
+    const width = inner * parts.length;
+    if (outer * width > 2 ** 31 - 1) return undefined;
+    const { info, values } = backend.output([
+      ...shape.slice(0, axis),
+      parts.length,
+      ...shape.slice(axis),
+    ]);
+    parts.forEach((part, i) => {
+      const nest = loopNest([outer, inner], [inner, 1], [width, 1])!;
+      copy(backend, part, 0, values, i * inner, nest);
+    });
+    return info;
+  },
+};
+
 const tile: NativeKernel = {
   kernelName: 'Tile',
   run({ inputs: { x }, attrs, backend }) {
@@ -215,6 +243,7 @@ export const movementKernels: NativeKernel[] = [
   slice,
   pad,
   concat,
+  pack,
   tile,
   transpose,
   gather,

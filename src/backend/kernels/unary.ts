@@ -21,6 +21,7 @@ export const unaryOps = [
   'Log1p',
   'Sigmoid',
   'Tanh',
+  'Softplus',
 ] as const;
 
 interface Attrs {

@@ -71,6 +71,7 @@ async function trainDense(run: DemoRun): Promise<Trained> {
   return train(run, 'dense', model, {
     epochs: settings.epochs,
     learningRate: oneCycleSchedule(settings.learningRate, { epochs: settings.epochs }),
+    weightDecay: demoRecipe.dense.weightDecay,
   });
 }
 
@@ -102,6 +103,7 @@ async function trainDynamic(run: DemoRun, dense: tf.LayersModel, mass: number): 
     }),
     predictorLearningRate: settings.predictorLearningRate,
     cooldown: demoRecipe.dynamic.cooldown,
+    weightDecay: demoRecipe.dynamic.weightDecay,
   });
 }
 
@@ -112,13 +114,12 @@ async function train(
   options: FitOptions,
 ): Promise<Trained> {
   const { settings, folder, dataset, signal } = run;
-  const { momentum, nesterov, weightDecay, labelSmoothing, augment } = demoRecipe;
+  const { momentum, nesterov, labelSmoothing, augment } = demoRecipe;
   const history = await fit(model, dataset, {
     ...options,
     batchSize: Math.min(settings.batchSize, dataset.train.count),
     momentum,
     nesterov,
-    weightDecay,
     labelSmoothing,
     augment,
     seed: settings.seed,
