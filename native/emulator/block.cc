@@ -125,7 +125,7 @@ void Block::yield() {
 }
 
 void Block::fail(const std::string& message) {
-  failure_ = message;
+  failure_ = message + ", in thread " + describe(current->index) + " of block " + describe(position.block_index);
   leave(current->fiber->context);
   __builtin_unreachable();
 }

@@ -1,8 +1,6 @@
 #include "emulator/shared_memory.h"
 
 #include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <new>
 #include <string>
 
@@ -13,38 +11,29 @@ namespace ftwt::emulator {
 
 namespace {
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-
-std::unique_ptr<void, Free> dynamic;  // exactly as large as asked for, so that AddressSanitizer sees its end
+void* dynamic = nullptr;  // exactly as large as asked for, so that AddressSanitizer sees its end
 size_t dynamic_bytes = 0;
 size_t static_bytes = 0;  // reached by the block so far
 
 }  // namespace
 
-void poison(void* memory, size_t bytes) {
-  auto* to = static_cast<unsigned char*>(memory);
-  for (size_t i = 0; i + 1 < bytes; i += 2) std::memcpy(to + i, &kPoison, 2);
-  if (bytes % 2) to[bytes - 1] = kPoison & 0xff;
-}
-
 void allocate_dynamic_shared(size_t bytes) {
   constexpr size_t kAlignment = 128;
   void* memory = nullptr;
   if (bytes && posix_memalign(&memory, kAlignment, bytes) != 0) throw std::bad_alloc();
-  dynamic.reset(memory);
+  std::free(dynamic);
+  dynamic = memory;
   dynamic_bytes = bytes;
 }
 
 void begin_shared_memory() {
   static_bytes = 0;
-  poison(dynamic.get(), dynamic_bytes);
+  poison(dynamic, dynamic_bytes);
 }
 
 void* dynamic_shared_memory() {
-  if (!dynamic) block().fail("the kernel uses dynamic shared memory, but was launched without");
-  return dynamic.get();
+  if (dynamic == nullptr) block().fail("the kernel uses dynamic shared memory, but was launched without");
+  return dynamic;
 }
 
 void reach_shared(void* array, size_t bytes, uint64_t& serial) {

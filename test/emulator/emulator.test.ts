@@ -13,7 +13,7 @@ const program = join(dirname(addon), 'emulator-tests');
 function run(schedule: string, filter = '') {
   return spawnSync(program, [filter], {
     encoding: 'utf8',
-    env: { ...process.env, FTWT_EMULATOR_SCHEDULE: schedule },
+    env: { ...process.env, FTWT_EMULATOR_SCHEDULE: schedule, FTWT_EMULATOR_DEVICES: '2' },
   });
 }
 

@@ -1,4 +1,8 @@
 // Allocations, their accounts and limits, pools, copies.
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include <cmath>
 
 #include "emulator/control.h"

@@ -149,6 +149,30 @@ TEST(unknown_handles_are_refused) {
   cudaGetLastError();
 }
 
+TEST(devices_are_apart) {
+  int count = 0;
+  CUDA_CHECK(cudaGetDeviceCount(&count));
+  check_equal(cudaSetDevice(count), cudaErrorInvalidDevice);
+  cudaGetLastError();
+  if (count < 2) return;  // FTWT_EMULATOR_DEVICES=2 makes a second
+  const Stream of_the_first;
+  size_t before, after, total;
+  CUDA_CHECK(cudaMemGetInfo(&before, &total));
+  CUDA_CHECK(cudaSetDevice(1));
+  {
+    const Array<int> x(std::vector<int>{1});
+    check_contains(failure_of([&] { cuda::launch(add, 1, 1, 0, of_the_first.handle, x.data(), 1); }), "ResourceHandle");
+    cuda::launch(add, 1, 1, 0, nullptr, x.data(), 1);
+    CUDA_CHECK(cudaSetDevice(0));
+    CUDA_CHECK(cudaMemGetInfo(&after, &total));
+    check_equal(after, before);
+    CUDA_CHECK(cudaDeviceSynchronize());
+    CUDA_CHECK(cudaSetDevice(1));
+    check_equal(x.get()[0], 2);
+  }
+  CUDA_CHECK(cudaSetDevice(0));
+}
+
 __global__ void fail_on_purpose() { __trap(); }
 
 TEST(failure_stays_until_it_is_read) {
