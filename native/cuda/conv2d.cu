@@ -175,7 +175,9 @@ void conv2d_backprop_filter(const Conv2dBackpropFilterParams& p) {
   gemm.y = {p.d_filter, s.kw * s.c_in * s.c_out, s.c_in * s.c_out, s.c_out, gemm_size(s.c_in)};
   gemm.columns = gemm_size(s.c_out);
   gemm.y_size = tap_count(s) * s.c_in * s.c_out;
-  gemm.parts[0] = output_grid(s, tap_count(s) * c_in, output_pixels(s));
+  // Without source pixels all sums are 0, whatever dy holds: 0 * NaN is not asked for.
+  const int64_t depth = input_pixels(s) == 0 ? 0 : output_pixels(s);
+  gemm.parts[0] = output_grid(s, tap_count(s) * c_in, depth);
   run_gemm(gemm);
 }
 

@@ -14,6 +14,7 @@ class FmaCore {
   static constexpr int kN = kColumns / kWarpsN / 8;
   static constexpr int kStages = 3;
   static constexpr int kBlocksAtOnce = kM * kN == 128 ? 2 : kM * kN == 64 ? 3 : 4;
+  static constexpr std::size_t kMaxSharedBytes = 64 << 10;  // of compute capability 7.5
   static constexpr int kTileRows = kRows, kTileColumns = kColumns;
   static_assert(kM % 4 == 0 && kN % 4 == 0, "16-byte words");
   // Stride 20: the rows r .. r + 7 start in eight different groups of four banks.

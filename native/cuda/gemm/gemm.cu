@@ -16,40 +16,41 @@ namespace gemm {
 namespace {
 
 struct TileCost {
-  int rows, columns;
   double efficiency[2];  // share of the full rate, float32 and TF32
-  double alone;          // blocks that one block keeps an SM as busy as: below this many, latency shows
+  double alone;          // blocks on an SM that take as long as one: below that, latency shows
 };
-constexpr TileCost kTiles[] = {
-    {128, 128, {1.0, 1.0}, 1.5},
-    {128, 64, {0.95, 0.8}, 1.7},
-    {64, 64, {0.85, 0.6}, 2.5},
-    {128, 32, {0.8, 0.5}, 2.5},
-};
+constexpr TileCost kTileCosts[] = {{{1.0, 1.0}, 1.5}, {{0.95, 0.8}, 1.7}, {{0.85, 0.6}, 2.5}, {{0.8, 0.5}, 2.5}};
 
 constexpr double kMacsPerMicrosecond[] = {218e3, 1e6};  // of an SM, as the tiles reach them
 constexpr double kBytesPerMicrosecond = 3e6;
 constexpr double kLaunchMicroseconds = 3;
 constexpr int kPipelineSteps = 4;  // as long as filling the pipeline and storing the tile
 constexpr int kMinSteps = 4;       // of a split
-constexpr int64_t kMaxSplits = 1024;
+constexpr int64_t kMaxSplits = 256;
 
 int64_t tiles_of(int64_t size, int tile) { return (size + tile - 1) / tile; }
 
-double microseconds(const GemmProblem& p, const TileCost& tile, int precision, int multiprocessors, int64_t splits) {
-  int64_t blocks = 0, steps = 0;
-  for (int i = 0; i < p.part_count; ++i) {
-    blocks += tiles_of(p.parts[i].rows, tile.rows);
-    steps = std::max(steps, tiles_of(p.parts[i].depth, kDepth));
-  }
-  blocks *= p.batch * tiles_of(p.columns, tile.columns) * splits;
-  const double on_one = std::max(static_cast<double>(tiles_of(blocks, multiprocessors)), tile.alone);
+int64_t longest_sum(const GemmProblem& p) {
+  int64_t depth = 0;
+  for (int i = 0; i < p.part_count; ++i) depth = std::max(depth, p.parts[i].depth);
+  return tiles_of(depth, kDepth);
+}
+
+double microseconds(const GemmProblem& p, const Plan& plan, int precision, int multiprocessors) {
+  const TileShape& tile = kTileShapes[static_cast<int>(plan.tile)];
+  const TileCost& cost = kTileCosts[static_cast<int>(plan.tile)];
+  int64_t blocks = 0;
+  for (int i = 0; i < p.part_count; ++i) blocks += tiles_of(p.parts[i].rows, tile.rows);
+  blocks *= p.batch * tiles_of(p.columns, tile.columns) * plan.splits;
+  const double on_one = std::max(static_cast<double>(tiles_of(blocks, multiprocessors)), cost.alone);
   const double macs = on_one * tile.rows * tile.columns * kDepth *
-                      static_cast<double>(tiles_of(steps, static_cast<int>(splits)) + kPipelineSteps);
-  const double sum = splits == 1 ? 0
-                                 : kLaunchMicroseconds + static_cast<double>(2 * splits * p.y_size) * sizeof(float) /
-                                                             kBytesPerMicrosecond;
-  return macs / (kMacsPerMicrosecond[precision] * tile.efficiency[precision]) + sum;
+                      static_cast<double>(tiles_of(longest_sum(p), plan.splits) + kPipelineSteps);
+  double sum = 0;
+  if (plan.splits > 1) {
+    const double bytes = 2.0 * sizeof(float) * plan.splits * static_cast<double>(p.y_size);
+    sum = kLaunchMicroseconds + bytes / kBytesPerMicrosecond;
+  }
+  return macs / (kMacsPerMicrosecond[precision] * cost.efficiency[precision]) + sum;
 }
 
 // Checked, and with the radices that the kernels divide by: empty sums and matrices leave radices of 0.
@@ -66,36 +67,57 @@ GemmProblem with_radices(GemmProblem p) {
   return p;
 }
 
+// Lane x of warp y adds the splits y, y + warps, ... of element x; the first warp adds what the warps have.
+constexpr int kSumLanes = 32;
+constexpr int kSumWarps = 8;
+constexpr int kSumBlocksPerMultiprocessor = 32;
+
 __global__ void sum_splits_kernel(const float* partials, int64_t size, int splits, int columns, const float* bias,
                                   Activation activation, float* y) {
-  const int64_t threads = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += threads) {
+  FTWT_SHARED(float, sums, [kSumWarps][kSumLanes]);
+  const auto lane = threadIdx.x, warp = threadIdx.y;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * kSumLanes; first < size;
+       first += static_cast<int64_t>(gridDim.x) * kSumLanes) {
+    const int64_t i = first + lane;
     float sum = 0;
-    for (int split = 0; split < splits; ++split) sum += partials[split * size + i];
-    y[i] = activate(bias == nullptr ? sum : sum + bias[i % columns], activation);
+    if (i < size) {
+#pragma unroll 4
+      for (int split = static_cast<int>(warp); split < splits; split += static_cast<int>(blockDim.y)) {
+        sum += partials[split * size + i];
+      }
+    }
+    sums[warp][lane] = sum;
+    __syncthreads();
+    if (warp == 0 && i < size) {
+      for (unsigned other = 1; other < blockDim.y; ++other) sum += sums[other][lane];
+      y[i] = activate(bias == nullptr ? sum : sum + bias[i % columns], activation);
+    }
+    __syncthreads();
   }
 }
 
-constexpr int kSumThreads = 256;
-constexpr int kSumBlocksPerMultiprocessor = 8;
+void sum_splits(const GemmProblem& p, const float* partials, int splits) {
+  const int64_t blocks =
+      std::min(tiles_of(p.y_size, kSumLanes), int64_t{kSumBlocksPerMultiprocessor} * current_limits().multiprocessors);
+  launch(sum_splits_kernel, dim3(static_cast<unsigned>(blocks)),
+         dim3(kSumLanes, static_cast<unsigned>(std::min(splits, kSumWarps))), 0, current_stream(), partials, p.y_size,
+         splits, p.columns, p.bias, p.activation, p.y.data);
+}
 
 }  // namespace
 
 Plan plan_gemm(const GemmProblem& p, Precision precision, int multiprocessors) {
-  int64_t steps = 1;
-  for (int i = 0; i < p.part_count; ++i) steps = std::max(steps, tiles_of(p.parts[i].depth, kDepth));
-  const int64_t most_splits = p.splittable ? std::clamp<int64_t>(steps / kMinSteps, 1, kMaxSplits) : 1;
+  const int64_t most_splits = p.splittable ? std::clamp<int64_t>(longest_sum(p) / kMinSteps, 1, kMaxSplits) : 1;
   Plan best = {Tile::Small, 1};
-  double best_time = -1;
+  double best_time = microseconds(p, best, static_cast<int>(precision), multiprocessors);
   for (int t = 0; t < static_cast<int>(Tile::Count); ++t) {
-    const auto tile = static_cast<Tile>(t);
-    if (p.a_columns && p.b_columns && tile != Tile::Small) continue;
-    for (int64_t splits = 1; splits <= most_splits; splits *= 2) {
-      const double time = microseconds(p, kTiles[t], static_cast<int>(precision), multiprocessors, splits);
-      if (best_time < 0 || time < best_time) {
-        best = {tile, static_cast<int>(splits)};
-        best_time = time;
-      }
+    Plan plan = {static_cast<Tile>(t), 1};
+    if (p.a_columns && p.b_columns && plan.tile != Tile::Small) continue;
+    for (; plan.splits <= most_splits; plan.splits *= 2) {
+      const double time = microseconds(p, plan, static_cast<int>(precision), multiprocessors);
+      if (time >= best_time) continue;
+      best = plan;
+      best_time = time;
     }
   }
   return best;
@@ -103,7 +125,7 @@ Plan plan_gemm(const GemmProblem& p, Precision precision, int multiprocessors) {
 
 void run_planned(const GemmProblem& problem, Precision precision, const Plan& plan) {
   const GemmProblem p = with_radices(problem);
-  const TileCost& tile = kTiles[static_cast<int>(plan.tile)];
+  const TileShape& tile = kTileShapes[static_cast<int>(plan.tile)];
   int64_t rows = 0;
   for (int i = 0; i < p.part_count; ++i) rows = std::max(rows, p.parts[i].rows);
   if (rows == 0 || p.columns == 0 || p.batch == 0) return;
@@ -123,11 +145,7 @@ void run_planned(const GemmProblem& problem, Precision precision, const Plan& pl
     const auto launch_gemm = precision == Precision::Tf32 ? launch_tf32 : launch_fma;
     launch_gemm(p, plan.tile, shape, static_cast<unsigned>(blocks * matrices));
   }
-  if (!partials) return;
-  const int64_t sum_blocks = std::min<int64_t>((p.y_size + kSumThreads - 1) / kSumThreads,
-                                               int64_t{kSumBlocksPerMultiprocessor} * current_limits().multiprocessors);
-  launch(sum_splits_kernel, dim3(static_cast<unsigned>(sum_blocks)), dim3(kSumThreads), 0, current_stream(),
-         shape.partials, p.y_size, plan.splits, p.columns, p.bias, p.activation, p.y.data);
+  if (partials) sum_splits(p, shape.partials, plan.splits);
 }
 
 }  // namespace gemm

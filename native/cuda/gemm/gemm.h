@@ -15,8 +15,12 @@ int gemm_size(int64_t size);
 
 namespace gemm {
 
-// Sums of one block: 128 x 128, 128 x 64, 64 x 64, 128 x 32.
+// Sums of one block.
 enum class Tile : int { Wide, Tall, Small, Narrow, Count };
+struct TileShape {
+  int rows, columns;
+};
+constexpr TileShape kTileShapes[] = {{128, 128}, {128, 64}, {64, 64}, {128, 32}};
 
 struct Plan {
   Tile tile;

@@ -21,6 +21,7 @@ struct Layout {
   static constexpr int kStageFloats = TileA::kFloats + TileB::kFloats;
   static constexpr std::size_t kTableBytes = LoaderA::kPixels * sizeof(SourcePixel);
   static constexpr std::size_t kSharedBytes = kTableBytes + Core::kStages * kStageFloats * sizeof(float);
+  static_assert(kSharedBytes <= Core::kMaxSharedBytes, "fits every device that the core runs on");
 };
 
 template <int kGroup>

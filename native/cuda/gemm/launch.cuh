@@ -17,15 +17,17 @@ void launch_kernel(const GemmProblem& problem, const LaunchShape& shape, unsigne
   launch(kernel, dim3(blocks), dim3(Core::kThreads), kBytes, current_stream(), problem, shape);
 }
 
-template <template <int, int, int, int, bool, bool> class Core, int kRows, int kColumns, int kWarpsM, int kWarpsN>
+template <template <int, int, int, int, bool, bool> class Core, Tile kTile, int kWarpsM, int kWarpsN>
 void launch_tile(const GemmProblem& p, const LaunchShape& shape, unsigned blocks) {
+  constexpr int kRows = kTileShapes[static_cast<int>(kTile)].rows;
+  constexpr int kColumns = kTileShapes[static_cast<int>(kTile)].columns;
   if (!p.a_columns && !p.b_columns) {
     launch_kernel<Core<kRows, kColumns, kWarpsM, kWarpsN, true, false>, false, false>(p, shape, blocks);
   } else if (!p.a_columns) {
     launch_kernel<Core<kRows, kColumns, kWarpsM, kWarpsN, true, true>, false, true>(p, shape, blocks);
   } else if (!p.b_columns) {
     launch_kernel<Core<kRows, kColumns, kWarpsM, kWarpsN, false, false>, true, false>(p, shape, blocks);
-  } else if constexpr (kRows == 64) {  // both transposed is rare: one tile is compiled
+  } else if constexpr (kTile == Tile::Small) {  // both transposed is rare: one tile is compiled
     launch_kernel<Core<kRows, kColumns, kWarpsM, kWarpsN, false, true>, true, true>(p, shape, blocks);
   }
 }

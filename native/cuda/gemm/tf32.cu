@@ -8,10 +8,10 @@ namespace ftwt::cuda::gemm {
 
 void launch_tf32(const GemmProblem& problem, Tile tile, const LaunchShape& shape, unsigned blocks) {
   switch (tile) {
-    case Tile::Wide: return launch_tile<Tf32Core, 128, 128, 2, 2>(problem, shape, blocks);
-    case Tile::Tall: return launch_tile<Tf32Core, 128, 64, 2, 2>(problem, shape, blocks);
-    case Tile::Small: return launch_tile<Tf32Core, 64, 64, 2, 2>(problem, shape, blocks);
-    case Tile::Narrow: return launch_tile<Tf32Core, 128, 32, 4, 1>(problem, shape, blocks);
+    case Tile::Wide: return launch_tile<Tf32Core, Tile::Wide, 2, 2>(problem, shape, blocks);
+    case Tile::Tall: return launch_tile<Tf32Core, Tile::Tall, 2, 2>(problem, shape, blocks);
+    case Tile::Small: return launch_tile<Tf32Core, Tile::Small, 2, 2>(problem, shape, blocks);
+    case Tile::Narrow: return launch_tile<Tf32Core, Tile::Narrow, 4, 1>(problem, shape, blocks);
     case Tile::Count: break;
   }
 }

@@ -15,6 +15,7 @@ class Tf32Core {
   static constexpr int kN = kColumns / kWarpsN / 8;
   static constexpr int kStages = 4;
   static constexpr int kBlocksAtOnce = kM * kN >= 32 ? 2 : kM * kN >= 16 ? 3 : 4;
+  static constexpr std::size_t kMaxSharedBytes = 99 << 10;  // of compute capability 8.6, 8.9 and 12.0
   static constexpr int kTileRows = kRows, kTileColumns = kColumns;
   // Stride 24: half a warp reads rows g .. g + 3, columns 2t and 2t + 1 from 32 different banks.
   template <int kSize>
