@@ -30,7 +30,8 @@ namespace {
 
 constexpr int kMaxWidth = 8;  // vectors
 // Output pixels of a thread, as many as its registers hold.
-constexpr int tile_rows(int k) { return k == 3 ? 4 : 3; }
+template <int K>
+constexpr int kRowsPerTile = K == 3 ? 4 : 3;
 constexpr int kTileColumns = 2;
 // Of dy in the filter gradient.
 constexpr int kStripRows = 8;
@@ -53,7 +54,7 @@ struct DepthwiseSum {
 
 template <int V, int K, int S>
 __global__ void __launch_bounds__(kColumnThreads, 2) depthwise_tile_kernel(PixelGrid grid, DepthwiseSum sum) {
-  constexpr int kTileRows = tile_rows(K);
+  constexpr int kTileRows = kRowsPerTile<K>;
   constexpr int kRows = (kTileRows - 1) * S + K;
   constexpr int kColumns = (kTileColumns - 1) * S + K;
   Place at;
@@ -114,7 +115,7 @@ __global__ void __launch_bounds__(kColumnThreads, 2) depthwise_tile_kernel(Pixel
 
 template <int V, int K, int S>
 void launch_tiles(const DepthwiseSum& sum, int64_t n) {
-  const int64_t rows = (sum.output_h + tile_rows(K) - 1) / tile_rows(K);
+  const int64_t rows = (sum.output_h + kRowsPerTile<K> - 1) / kRowsPerTile<K>;
   const int64_t columns = (sum.output_w + kTileColumns - 1) / kTileColumns;
   for_pixel_grids(n, rows, columns, sum.c, V, kMaxWidth, [&](const PixelGrid& pixels, dim3 grid, dim3 block) {
     launch(depthwise_tile_kernel<V, K, S>, grid, block, 0, current_stream(), pixels, sum);
