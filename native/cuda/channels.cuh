@@ -49,17 +49,17 @@ __device__ __forceinline__ void add_product(Channels<V>& sum, const Channels<V>&
   for (int i = 0; i < V; ++i) sum.at[i] = fmaf(a.at[i], b.at[i], sum.at[i]);
 }
 
-// NaN passes, as in tfjs.
+// NaN passes, as in tfjs. Without branches: the activation is the same for all threads, its bounds are constants.
 __device__ __forceinline__ float activate(float z, Activation activation) {
-  if (activation == Activation::Linear) return z;
-  z = z < 0.0f ? 0.0f : z;
-  return activation == Activation::Relu6 && z > 6.0f ? 6.0f : z;
+  const float low = activation == Activation::Linear ? -INFINITY : 0.0f;
+  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
+  return z < low ? low : z > high ? high : z;
 }
 
 // Whether a gradient passes the activation at z.
 __device__ __forceinline__ bool passes(float z, Activation activation) {
-  if (activation == Activation::Linear) return true;
-  return z > 0.0f && !(activation == Activation::Relu6 && z > 6.0f);
+  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
+  return (activation == Activation::Linear) | ((z > 0.0f) & (z <= high));
 }
 
 // Whether arrays can be read 4 floats at a time. nullptr is aligned.
