@@ -316,6 +316,8 @@ export interface Binding extends OpTable {
   deviceSynchronize(device: DeviceHandle): void;
   deviceTrim(device: DeviceHandle): void;
   deviceMemory(device: DeviceHandle): DeviceMemory;
+  /** The emulator's order of threads: for tests. */
+  setSchedule(order: 'forward' | 'reverse' | 'random'): void;
   deviceSetPrecision(device: DeviceHandle, precision: Precision): void;
 }
 
@@ -416,9 +418,17 @@ function withTranslatedErrors(addon: Binding): Binding {
 export const binding: Binding = withTranslatedErrors(load());
 let emulator: Binding | undefined;
 
+/** @throws FtwtError NO_DEVICE if this build has no emulator */
+export function emulatorBinding(): Binding {
+  return (emulator ??= withTranslatedErrors(loadEmulator()));
+}
+
+export type DeviceKind = 'cuda' | 'emulator';
+
 /** One GPU, or the emulation of one. */
 export interface Device {
   readonly ops: OpTable;
+  readonly index: number;
   allocate(bytes: number): DeviceBlock;
   release(block: DeviceBlock): void;
   upload(block: DeviceBlock, from: ArrayBufferView): void;
@@ -432,15 +442,28 @@ export interface Device {
   setPrecision(precision: Precision): void;
 }
 
+/** The addon of a kind of device, and which device FTWT_DEVICE asks for (`cuda:1`; default the first). */
+function chosenDevice(kind: DeviceKind): { addon: Binding; index: number } {
+  const addon = kind === 'cuda' ? binding : emulatorBinding();
+  const setting = process.env.FTWT_DEVICE ?? '';
+  const [, name, index] = /^(\w*)(?::(\d+))?$/.exec(setting) ?? [];
+  check(
+    ['', 'native', 'cpu', 'cuda', 'emulator'].includes(name),
+    () => `FTWT_DEVICE must be native, cpu, cuda, cuda:N or emulator, got "${setting}"`,
+  );
+  return { addon, index: name === kind ? Number(index ?? 0) : 0 };
+}
+
 /**
- * Opens the GPU that FTWT_DEVICE names (`cuda:1`; default the first), or the emulator's.
+ * Opens the device that FTWT_DEVICE names.
  * @throws FtwtError NO_DEVICE, INVALID_ARGUMENT for FTWT_DEVICE
  */
-export function openDevice(kind: 'cuda' | 'emulator'): Device {
-  const addon = kind === 'cuda' ? binding : (emulator ??= withTranslatedErrors(loadEmulator()));
-  const handle = addon.deviceOpen(deviceIndex(kind));
+export function openDevice(kind: DeviceKind): Device {
+  const { addon, index } = chosenDevice(kind);
+  const handle = addon.deviceOpen(index);
   return {
     ops: addon.deviceOps,
+    index,
     allocate: (bytes) => addon.deviceAllocate(handle, bytes),
     release: (block) => addon.deviceRelease(block),
     upload: (block, from) => addon.deviceUpload(block, from),
@@ -453,15 +476,10 @@ export function openDevice(kind: 'cuda' | 'emulator'): Device {
   };
 }
 
-function deviceIndex(kind: string): number {
-  const setting = process.env.FTWT_DEVICE;
-  if (setting === undefined || setting === '') return 0;
-  const match = /^(cuda|emulator)(?::(\d+))?$/.exec(setting);
-  check(
-    match !== null,
-    () => `FTWT_DEVICE must be cuda, cuda:N, emulator or emulator:N, got "${setting}"`,
-  );
-  return match[1] === kind ? Number(match[2] ?? 0) : 0;
+/** @throws FtwtError as `openDevice` would */
+export function checkDevice(kind: DeviceKind): void {
+  const { addon, index } = chosenDevice(kind);
+  addon.deviceOpen(index);
 }
 
 /**

@@ -9,7 +9,8 @@ registerBackends();
 registerFileRouter();
 
 export { FtwtError, type FtwtErrorCode } from './errors.js';
-export { deviceInfo, setThreads } from './binding.js';
+export { deviceInfo, setThreads, type Precision } from './binding.js';
+export { setDevice, setPrecision } from './backend/device.js';
 export * from './ops/index.js';
 export * from './data/index.js';
 export * from './train/index.js';

@@ -1,23 +1,8 @@
-/** Runs the same tfjs code on the backends `cpu` and `native` and compares: values, shapes, types and leaks. */
+/** Runs the same tfjs code on the backend `cpu` and on every device of ours and compares: values, shapes, types, leaks. */
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
-import '../src/index.js';
-import { binding } from '../src/binding.js';
 import { allClose, type Tolerance } from './allClose.js';
-
-/** Makes `native` the backend, with each instruction set of this processor in turn. */
-export function* eachInstructionSet(): Generator<string> {
-  const { instructionSet, instructionSets } = binding.info();
-  tf.setBackend('native');
-  try {
-    for (const name of instructionSets) {
-      binding.setInstructionSet(name);
-      yield name;
-    }
-  } finally {
-    binding.setInstructionSet(instructionSet);
-  }
-}
+import { eachDevice } from './devices.js';
 
 interface Result {
   shape: number[];
@@ -38,7 +23,7 @@ function run(body: () => tf.Tensor | tf.Tensor[]): Result[] {
   return results;
 }
 
-/** Asserts that `body` gives the same on `native`, at every instruction set, as on `cpu`. */
+/** Asserts that `body` gives the same on every device as on `cpu`. */
 export function agrees(
   label: string,
   body: () => tf.Tensor | tf.Tensor[],
@@ -46,7 +31,7 @@ export function agrees(
 ): void {
   tf.setBackend('cpu');
   const expected = run(body);
-  for (const name of eachInstructionSet()) {
+  for (const name of eachDevice()) {
     run(body).forEach((actual, i) => {
       const text = `${label} [${i}] on ${name}`;
       assert.deepEqual(actual.shape, expected[i].shape, text);

@@ -31,9 +31,9 @@ Conv2dShape conv2d_shape(const Fields& f) {
           positive(f, "dilationW")};
 }
 
-int64_t input_size(const Conv2dShape& s) { return s.n * s.h * s.w * s.c_in; }
-int64_t output_size(const Conv2dShape& s) { return s.n * s.out_h * s.out_w * s.c_out; }
-int64_t filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_in * s.c_out; }
+int64_t input_size(const Conv2dShape& s) { return product({s.n, s.h, s.w, s.c_in}); }
+int64_t output_size(const Conv2dShape& s) { return product({s.n, s.out_h, s.out_w, s.c_out}); }
+int64_t filter_size(const Conv2dShape& s) { return product({s.kh, s.kw, s.c_in, s.c_out}); }
 
 void conv2d(const Fields& f) {
   const Conv2dShape s = conv2d_shape(f);
@@ -55,7 +55,7 @@ void conv2d_backprop_filter(const Fields& f) {
 }
 
 ChannelMasks channel_masks(const Fields& f, const Conv2dShape& s) {
-  return {f.floats("inputMask", s.n * s.c_in), f.floats("outputMask", s.n * s.c_out)};
+  return {f.floats("inputMask", product({s.n, s.c_in})), f.floats("outputMask", product({s.n, s.c_out}))};
 }
 
 void channel_sparse_conv2d(const Fields& f) {
@@ -87,7 +87,7 @@ Conv2dShape depthwise_shape(const Fields& f) {
   return s;
 }
 
-int64_t depthwise_filter_size(const Conv2dShape& s) { return s.kh * s.kw * s.c_out; }
+int64_t depthwise_filter_size(const Conv2dShape& s) { return product({s.kh, s.kw, s.c_out}); }
 
 void depthwise_conv2d(const Fields& f) {
   const Conv2dShape s = depthwise_shape(f);

@@ -185,6 +185,11 @@ Napi::Value set_precision(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value set_schedule(const Napi::CallbackInfo& info) {
+  cuda::set_schedule(info[0].ToString().Utf8Value());
+  return info.Env().Undefined();
+}
+
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] { return function(info); });
@@ -210,6 +215,7 @@ void export_device(Napi::Env env, Napi::Object exports) {
   exports.Set("deviceSynchronize", Napi::Function::New(env, guarded<synchronize>, "deviceSynchronize"));
   exports.Set("deviceTrim", Napi::Function::New(env, guarded<trim>, "deviceTrim"));
   exports.Set("deviceSetPrecision", Napi::Function::New(env, guarded<set_precision>, "deviceSetPrecision"));
+  exports.Set("setSchedule", Napi::Function::New(env, guarded<set_schedule>, "setSchedule"));
   exports.Set("deviceMemory", Napi::Function::New(env, guarded<memory>, "deviceMemory"));
 }
 

@@ -24,12 +24,11 @@ void unary(const Fields& f) {
 void binary(const Fields& f) {
   const auto op = read_op<BinaryOp>(f, "binary");
   const CheckedDims checked = read_dims(f);
-  const int64_t count = checked.dims.count();
   const int last = checked.dims.rank - 1;
   if (checked.dims.a[last] > 1 || checked.dims.b[last] > 1) {
     throw Error(ErrorCode::InvalidArgument, "binary: expected innermost strides of 0 or 1");
   }
-  void* y = op >= BinaryOp::FloatCount ? static_cast<void*>(f.bytes("y", count)) : f.floats("y", count);
+  void* y = op >= BinaryOp::FloatCount ? static_cast<void*>(f.bytes("y", checked.count)) : f.floats("y", checked.count);
   f.run(cpu::binary, cuda::binary,
         {op, checked.dims, f.floats("a", checked.a_length), f.floats("b", checked.b_length), y});
 }

@@ -5,6 +5,7 @@
 #pragma once
 #include <napi.h>
 
+#include <initializer_list>
 #include <string>
 #include <type_traits>
 
@@ -13,6 +14,23 @@
 #include "ops/common.h"
 
 namespace ftwt::binding {
+
+// No typed array is longer. Sums of a few lengths, and lengths in bytes, stay far from the end of int64_t.
+constexpr int64_t kMaxLength = 9007199254740991;  // JavaScript's largest safe integer
+
+// The length of an array of these sizes (each >= 0). Throws also where only the other sizes of an empty array are too
+// large: kernels multiply some of them.
+inline int64_t product(std::initializer_list<int64_t> sizes) {
+  int64_t total = 1;
+  bool empty = false;
+  for (const int64_t size : sizes) {
+    empty = empty || size == 0;
+    if (size == 0) continue;
+    if (total > kMaxLength / size) throw Error(ErrorCode::InvalidArgument, "sizes are too large");
+    total *= size;
+  }
+  return empty ? 0 : total;
+}
 
 enum class Placement { Host, Device };
 
@@ -25,7 +43,7 @@ class Fields {
 
   int64_t size(const char* name) const {  // an integer >= 0
     const double value = number(name);
-    if (!(value >= 0) || value > 9007199254740991.0 || value != static_cast<double>(static_cast<int64_t>(value))) {
+    if (!(value >= 0) || value > kMaxLength || value != static_cast<double>(static_cast<int64_t>(value))) {
       fail(std::string(name) + ": expected an integer >= 0, got " + std::to_string(value));
     }
     return static_cast<int64_t>(value);

@@ -12,8 +12,9 @@ void matmul(const Fields& f) {
     throw Error(ErrorCode::InvalidArgument, "matmul: expected aBatch and bBatch of at least 1");
   }
   f.run(cpu::matmul, cuda::matmul,
-        {batch, m, k, n, a_batch, b_batch, f.flag("transposeA"), f.flag("transposeB"), f.floats("a", a_batch * m * k),
-         f.floats("b", b_batch * k * n), f.optional_floats("bias", n), activation(f), f.floats("y", batch * m * n)});
+        {batch, m, k, n, a_batch, b_batch, f.flag("transposeA"), f.flag("transposeB"),
+         f.floats("a", product({a_batch, m, k})), f.floats("b", product({b_batch, k, n})), f.optional_floats("bias", n),
+         activation(f), f.floats("y", product({batch, m, n}))});
 }
 
 constexpr OpEntry kOps[] = {

@@ -44,8 +44,8 @@ void cast(const Fields& f) {
 void gather(const Fields& f) {
   const int64_t outer = f.size("outer"), size = f.size("size"), inner = f.size("inner"), count = f.size("count");
   f.run(cpu::gather, cuda::gather,
-        {f.floats("x", outer * size * inner), f.ints("indices", count), f.floats("y", outer * count * inner), outer,
-         size, inner, count});
+        {f.floats("x", product({outer, size, inner})), f.ints("indices", count),
+         f.floats("y", product({outer, count, inner})), outer, size, inner, count});
 }
 
 constexpr OpEntry kOps[] = {

@@ -17,30 +17,30 @@ int64_t positive(const Fields& f, const char* name) {
 void channel_saliency(const Fields& f) {
   const int64_t n = f.size("n"), pixels = positive(f, "pixels"), c = f.size("c");
   f.run(cpu::channel_saliency, cuda::channel_saliency,
-        {f.floats("x", n * pixels * c), f.floats("saliency", n * c), n, pixels, c});
+        {f.floats("x", product({n, pixels, c})), f.floats("saliency", product({n, c})), n, pixels, c});
 }
 
 void mass_mask(const Fields& f) {
-  const int64_t n = f.size("n"), c = f.size("c");
+  const int64_t n = f.size("n"), c = f.size("c"), length = product({n, c});
   f.run(cpu::mass_mask, cuda::mass_mask,
-        {f.floats("saliency", n * c), f.floats("mask", n * c), n, c, f.number("mass"), f.size("minActive"),
+        {f.floats("saliency", length), f.floats("mask", length), n, c, f.number("mass"), f.size("minActive"),
          f.flag("includeCrossing")});
 }
 
 void top_k_mask(const Fields& f) {
-  const int64_t n = f.size("n"), c = f.size("c");
+  const int64_t n = f.size("n"), c = f.size("c"), length = product({n, c});
   f.run(cpu::top_k_mask, cuda::top_k_mask,
-        {f.floats("saliency", n * c), f.floats("mask", n * c), n, c, f.size("count"), f.size("minActive")});
+        {f.floats("saliency", length), f.floats("mask", length), n, c, f.size("count"), f.size("minActive")});
 }
 
 void mask_predictor(const Fields& f) {
   const int64_t n = f.size("n"), pixels = positive(f, "pixels"), c_in = positive(f, "cIn"), c_out = f.size("cOut");
   f.run(cpu::mask_predictor, cuda::mask_predictor,
-        {.x = f.floats("x", n * pixels * c_in),
-         .weights = f.floats("weights", c_in * c_out),
+        {.x = f.floats("x", product({n, pixels, c_in})),
+         .weights = f.floats("weights", product({c_in, c_out})),
          .bias = f.floats("bias", c_out),
-         .mask_logits = f.floats("maskLogits", n * c_out),
-         .features = f.floats("features", n * c_in),
+         .mask_logits = f.floats("maskLogits", product({n, c_out})),
+         .features = f.floats("features", product({n, c_in})),
          .n = n,
          .pixels = pixels,
          .c_in = c_in,
@@ -52,11 +52,11 @@ void mask_predictor(const Fields& f) {
 void mask_predictor_backprop_input(const Fields& f) {
   const int64_t n = f.size("n"), pixels = positive(f, "pixels"), c_in = positive(f, "cIn"), c_out = f.size("cOut");
   f.run(cpu::mask_predictor_backprop_input, cuda::mask_predictor_backprop_input,
-        {.dy = f.floats("dy", n * c_out),
-         .x = f.floats("x", n * pixels * c_in),
-         .weights = f.floats("weights", c_in * c_out),
-         .features = f.floats("features", n * c_in),
-         .dx = f.floats("dx", n * pixels * c_in),
+        {.dy = f.floats("dy", product({n, c_out})),
+         .x = f.floats("x", product({n, pixels, c_in})),
+         .weights = f.floats("weights", product({c_in, c_out})),
+         .features = f.floats("features", product({n, c_in})),
+         .dx = f.floats("dx", product({n, pixels, c_in})),
          .n = n,
          .pixels = pixels,
          .c_in = c_in,

@@ -26,21 +26,21 @@ struct BatchNormSizes {
 void batch_norm(const Fields& f) {
   const BatchNormSizes s(f);
   f.run(cpu::batch_norm, cuda::batch_norm,
-        {f.floats("x", s.rows * s.c), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
-         f.floats("mean", s.c), f.floats("variance", s.c), f.floats("y", s.rows * s.c), s.rows, s.c, s.epsilon,
-         s.activation});
+        {f.floats("x", product({s.rows, s.c})), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
+         f.floats("mean", s.c), f.floats("variance", s.c), f.floats("y", product({s.rows, s.c})), s.rows, s.c,
+         s.epsilon, s.activation});
 }
 
 void batch_statistics(const Fields& f) {
   const int64_t rows = f.size("rows"), c = f.size("c");
   if (rows < 1 || c < 1) throw Error(ErrorCode::InvalidArgument, "batchStatistics: expected rows and channels");
   f.run(cpu::batch_statistics, cuda::batch_statistics,
-        {f.floats("x", rows * c), f.floats("mean", c), f.floats("variance", c), rows, c});
+        {f.floats("x", product({rows, c})), f.floats("mean", c), f.floats("variance", c), rows, c});
 }
 
 void batch_norm_grad(const Fields& f) {
   const BatchNormSizes s(f);
-  const int64_t count = s.rows * s.c;
+  const int64_t count = product({s.rows, s.c});
   f.run(cpu::batch_norm_grad, cuda::batch_norm_grad,
         {f.floats("x", count), f.floats("dy", count), f.optional_floats("gamma", s.c), f.optional_floats("beta", s.c),
          f.floats("mean", s.c), f.floats("variance", s.c), f.floats("dx", count), f.floats("dGamma", s.c),
@@ -68,14 +68,14 @@ PoolParams read_pool(const Fields& f) {
 
 void pool(const Fields& f) {
   PoolParams p = read_pool(f);
-  p.x = f.floats("x", p.n * p.h * p.w * p.c);
-  p.y = f.floats("y", p.n * p.out_h * p.out_w * p.c);
+  p.x = f.floats("x", product({p.n, p.h, p.w, p.c}));
+  p.y = f.floats("y", product({p.n, p.out_h, p.out_w, p.c}));
   f.run(cpu::pool, cuda::pool, p);
 }
 
 void pool_grad(const Fields& f) {
   PoolParams p = read_pool(f);
-  const int64_t in = p.n * p.h * p.w * p.c, out = p.n * p.out_h * p.out_w * p.c;
+  const int64_t in = product({p.n, p.h, p.w, p.c}), out = product({p.n, p.out_h, p.out_w, p.c});
   if (!p.average) {
     p.x = f.floats("x", in);
     p.y = f.floats("y", out);

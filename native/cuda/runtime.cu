@@ -8,6 +8,10 @@
 #include "cuda/check.h"
 #include "cuda/context.h"
 
+#ifdef FTWT_EMULATOR
+#include "emulator/control.h"
+#endif
+
 namespace ftwt::cuda {
 namespace {
 
@@ -224,6 +228,18 @@ std::shared_ptr<Context> open_device(int index) {
   }
   return std::make_shared<DeviceContext>(index);
 }
+
+#ifdef FTWT_EMULATOR
+void set_schedule(const std::string& order) {
+  using emulator::Order;
+  if (order != "forward" && order != "reverse" && order != "random") {
+    throw Error(ErrorCode::InvalidArgument, "Expected the schedule forward, reverse or random, got " + order);
+  }
+  emulator::set_schedule(order == "forward" ? Order::Forward : order == "reverse" ? Order::Reverse : Order::Random);
+}
+#else
+void set_schedule(const std::string&) { throw Error(ErrorCode::InvalidArgument, "Only the emulator has schedules"); }
+#endif
 
 UseContext::UseContext(Context& context) : outer_(current) {
   auto& device_context = static_cast<DeviceContext&>(context);

@@ -11,6 +11,8 @@ std::shared_ptr<Context> open_device(int) {
   throw Error(ErrorCode::NoDevice, "No CUDA device: " + list_devices().reason);
 }
 
+void set_schedule(const std::string&) { throw Error(ErrorCode::InvalidArgument, "Only the emulator has schedules"); }
+
 UseContext::UseContext(Context&) : outer_(nullptr) {}
 UseContext::~UseContext() = default;
 

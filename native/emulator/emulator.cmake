@@ -1,6 +1,6 @@
 # The CUDA emulator and its tests. The npm package leaves this folder out: the addon does not need it.
 
-set(FTWT_EMULATOR_TARGETS emulator emulator-tests)
+set(FTWT_EMULATOR_TARGETS emulator ftwt-emulated emulator-tests)
 
 # Sets `out` to C++ sources that compile the given .cu files for the emulator. A wrapper each, so that whatever CMake
 # knows about .cu files does not matter. Their target links `emulator`.
@@ -41,8 +41,16 @@ add_library(emulator STATIC
 target_include_directories(emulator PUBLIC native native/emulator/include)
 target_compile_definitions(emulator PUBLIC FTWT_EMULATOR=1)
 target_compile_options(emulator PRIVATE ${FTWT_WARNINGS})
-find_package(Threads REQUIRED)
 target_link_libraries(emulator PUBLIC Threads::Threads)
+
+# The addon a second time, with the CUDA kernels run by the emulator. node-gyp-build takes the first addon of a folder:
+# this one lies in a folder of its own.
+emulated_sources(_emulated_kernels ${FTWT_CUDA_SOURCES})
+add_addon(ftwt-emulated ${_emulated_kernels})
+target_link_libraries(ftwt-emulated PRIVATE emulator)
+if(CMAKE_LIBRARY_OUTPUT_DIRECTORY)  # cmake-js sets it
+  set_target_properties(ftwt-emulated PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/emulator)
+endif()
 
 emulated_sources(_emulated_tests
   native/emulator/tests/async_copies.cu
@@ -57,6 +65,6 @@ emulated_sources(_emulated_tests
 add_executable(emulator-tests native/emulator/tests/main.cc ${_emulated_tests})
 target_compile_options(emulator-tests PRIVATE ${FTWT_WARNINGS})
 target_link_libraries(emulator-tests PRIVATE emulator)
-if(CMAKE_LIBRARY_OUTPUT_DIRECTORY)  # cmake-js sets it: beside ftwt.node
+if(CMAKE_LIBRARY_OUTPUT_DIRECTORY)  # beside ftwt.node
   set_target_properties(emulator-tests PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY})
 endif()

@@ -83,8 +83,10 @@ using namespace ftwt::emulator;
 void CUstream_st::push(Operation operation) {
   if (capture) return capture->record(*this, std::move(operation));
   if (blocking) order_with_default_stream();
+  const bool urgent = operation.urgent;
   queue_.push_back(std::move(operation));
   ++pushed_;
+  if (urgent) complete_soon(ticket());
 }
 
 void CUstream_st::wait_for(const Ticket& ticket) {
@@ -164,12 +166,12 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void*
   return api([&] {
     require(function != nullptr);
     require_no_failure();
-    CUstream_st& stream = stream_of(handle);
-    stream.push({[function, user_data] {
+    Operation operation{[function, user_data] {
       in_host_function = true;
       function(user_data);
       in_host_function = false;
-    }});
-    if (!stream.capture) complete_soon(stream.ticket());
+    }};
+    operation.urgent = true;
+    stream_of(handle).push(std::move(operation));
   });
 }

@@ -18,6 +18,7 @@ struct Capture;
 struct Operation {
   std::function<void()> run;
   bool cleanup = false;  // runs even after a failure
+  bool urgent = false;   // runs even if nobody waits
 };
 
 // A place in a stream's queue.

@@ -27,6 +27,8 @@ export interface DeviceMemoryInfo {
 export class DeviceBackend extends KernelBackend {
   override readonly ops: OpTable;
   override readonly sharesMemory = false;
+  /** Of the device among those of its kind. */
+  readonly index: number;
 
   constructor(
     override readonly name: string,
@@ -34,6 +36,7 @@ export class DeviceBackend extends KernelBackend {
   ) {
     super();
     this.ops = device.ops;
+    this.index = device.index;
   }
 
   override write(values: Values, _shape: number[], dtype: tf.DataType): DataId {

@@ -1,24 +1,40 @@
 /** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Precision } from '../binding.js';
+import { ranges, type RangedSetting } from '../train/ranges.js';
 
 /** What `addDeviceOptions` parses. */
 export interface DeviceOptions {
-  device: 'native' | 'cpu';
+  /** For `setDevice`. */
+  device: string;
   threads?: number;
+  precision?: Precision;
 }
 
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--device <name>', 'native: the kernels of this package; cpu: those of tfjs, slow')
-        .choices(['native', 'cpu'])
+      new Option(
+        '--device <name>',
+        "native: this package's CPU kernels; cuda or cuda:N: a GPU; emulator: the CUDA kernels on the CPU, very slow; cpu: tfjs's kernels, slow",
+      )
+        .argParser(deviceName)
+        .env('FTWT_DEVICE')
         .default('native'),
     )
+    .addOption(new Option('--precision <name>', 'of products on a GPU').choices(['fp32', 'tf32']))
     .option(
       '--threads <count>',
       'threads of the native kernels (default: all cores)',
       positiveInteger,
     );
+}
+
+function deviceName(text: string): string {
+  if (!/^(native|cpu|(cuda|emulator)(:\d+)?)$/.test(text)) {
+    throw new InvalidArgumentError('Expected native, cpu, cuda, cuda:N or emulator.');
+  }
+  return text;
 }
 
 /** Networks that `ftwt train` builds. */
@@ -50,6 +66,16 @@ export function addTargetOptions(command: Command): Command {
     );
 }
 
+/** A parser for what goes to `fit` under this name: it takes what `fit` takes. */
+export function setting(name: RangedSetting): (text: string) => number {
+  const { contains, text: expected } = ranges[name];
+  return (text) => {
+    const value = text.trim() === '' ? NaN : Number(text);
+    if (!contains(value)) throw new InvalidArgumentError(`Expected ${expected}.`);
+    return value;
+  };
+}
+
 export function positiveInteger(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
@@ -63,14 +89,6 @@ export function wholeNumber(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value > 2 ** 31 - 1) {
     throw new InvalidArgumentError('Expected a whole number from 0 to 2147483647.');
-  }
-  return value;
-}
-
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
-    throw new InvalidArgumentError('Expected a number above 0.');
   }
   return value;
 }
@@ -97,15 +115,6 @@ export function properShare(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value > 0 && value < 1)) {
     throw new InvalidArgumentError('Expected a number above 0 and below 1.');
-  }
-  return value;
-}
-
-/** For momentum and the like. */
-export function upToOne(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
-    throw new InvalidArgumentError('Expected a number from 0 to 1.');
   }
   return value;
 }

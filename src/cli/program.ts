@@ -16,6 +16,7 @@ export function createProgram(): Command {
       'after',
       `
 Each command has its own --help with examples. Settings from the environment:
+  FTWT_DEVICE    what to compute on, as --device
   FTWT_THREADS   threads of the native kernels (default: all cores)
   FTWT_CACHE     where data sets are kept
   FTWT_OFFLINE   1: fetch nothing

@@ -1,9 +1,9 @@
 /** Loads the package and chooses what it computes on. */
-import * as tf from '@tensorflow/tfjs';
-import { setThreads } from '../index.js';
+import { setDevice, setPrecision, setThreads } from '../index.js';
 import type { DeviceOptions } from './options.js';
 
-export async function setUpDevice({ device, threads }: DeviceOptions): Promise<void> {
+export async function setUpDevice({ device, threads, precision }: DeviceOptions): Promise<void> {
   if (threads !== undefined) setThreads(threads);
-  await tf.setBackend(device);
+  await setDevice(device);
+  if (precision !== undefined) setPrecision(precision);
 }

@@ -13,6 +13,10 @@ export function checkSplit(split: Split, caller: string): void {
     Number.isInteger(count) && count >= 1,
     () => `${caller}: the split must hold at least one image, got count ${count}`,
   );
+  check(
+    images instanceof Uint8Array,
+    () => `${caller}: images must be a Uint8Array, got ${images?.constructor?.name ?? images}`,
+  );
   const bytes = count * shape[0] * shape[1] * shape[2];
   check(
     images.length === bytes,

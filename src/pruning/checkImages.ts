@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { check } from '../errors.js';
+import { checkAlive } from './checkAlive.js';
 
-/** `x` is a batch of at least one image of the size that the model takes. */
+/** `x` is a live float32 batch of at least one image of the size that the model takes, and the model is not disposed. */
 export function checkImages(
   caller: string,
   name: string,
@@ -9,6 +10,8 @@ export function checkImages(
   model: tf.LayersModel,
 ): void {
   check(x instanceof tf.Tensor, () => `${caller}: ${name} must be a tensor, got ${String(x)}`);
+  check(!x.isDisposed, () => `${caller}: ${name} is disposed`);
+  checkAlive(caller, model);
   const { shape } = model.inputs[0];
   const wanted = `[N, ${shape
     .slice(1)
@@ -22,4 +25,5 @@ export function checkImages(
     model.inputs.length === 1 && fits,
     () => `${caller}: ${name} must be ${wanted}, got [${x.shape.join(', ')}]`,
   );
+  check(x.dtype === 'float32', () => `${caller}: ${name} must be float32, got ${x.dtype}`);
 }

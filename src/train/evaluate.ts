@@ -4,11 +4,12 @@ import * as tf from '@tensorflow/tfjs';
 import { batches, type Batch, type Split } from '../data/index.js';
 import { check, FtwtError } from '../errors.js';
 import { recordMasks } from '../layers/maskRecorder.js';
+import { checkAlive } from '../pruning/checkAlive.js';
 import { isDynamic } from '../pruning/macs.js';
 import { MacsMeter, type MacsSummary, type SampleMacs } from '../pruning/index.js';
 import { crossEntropy } from './losses.js';
 import { normalisationOf } from './normalisation.js';
-import { checkAlive, checkModel } from './options.js';
+import { checkModel } from './options.js';
 
 export interface EvaluateOptions {
   /** Default 256. Results do not depend on it. */

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs';
 import { batches, type Batch, type Dataset } from '../data/index.js';
 import { check, FtwtError } from '../errors.js';
+import { checkAlive } from '../pruning/checkAlive.js';
 import { CheckpointFolder } from './checkpoints.js';
 import { evaluate, macsObstacle } from './evaluate.js';
 import {
@@ -16,7 +17,8 @@ import {
   type TestScores,
 } from './history.js';
 import { noteNormalisation } from './normalisation.js';
-import { checkAlive, resolveOptions, type FitOptions, type FitSettings } from './options.js';
+import { resolveOptions, type FitOptions, type FitSettings } from './options.js';
+import { ranges } from './ranges.js';
 import { TrainingStep, type StepSettings } from './step.js';
 import {
   divergence,
@@ -203,8 +205,9 @@ class TrainingRun {
     const { predictorLearningRate, maskWeight } = this.settings;
     const rate = learningRate(this.done, stepsPerEpoch);
     check(
-      Number.isFinite(rate) && rate >= 0,
-      () => `fit: learning rates must be finite and >= 0, got ${rate} for step ${this.done}`,
+      ranges.learningRate.contains(rate),
+      () =>
+        `fit: the schedule must give ${ranges.learningRate.text}, got ${rate} for step ${this.done}`,
     );
     const stepSettings: StepSettings = {
       learningRate: rate,

@@ -1,6 +1,7 @@
 /** The two objectives of a training step: cross entropy of the scores, and how well the masks were predicted. */
 import * as tf from '@tensorflow/tfjs';
 import { check } from '../errors.js';
+import { checkRange, ranges } from './ranges.js';
 
 export interface CrossEntropyOptions {
   /** Share of the probability that is spread evenly over all classes, from 0 (default) to below 1. */
@@ -29,10 +30,7 @@ export function crossEntropy(
     () =>
       `crossEntropy: labels must be int32 [${logits.shape[0]}], got ${labels.dtype} [${labels.shape}]`,
   );
-  check(
-    labelSmoothing >= 0 && labelSmoothing < 1,
-    () => `crossEntropy: labelSmoothing must be in [0, 1), got ${labelSmoothing}`,
-  );
+  checkRange('crossEntropy', 'labelSmoothing', labelSmoothing, ranges.labelSmoothing);
   return tf.tidy(() => {
     const [n, classes] = logits.shape;
     const smoothed = labelSmoothing / classes;

@@ -1,7 +1,7 @@
 /** SGD with momentum over groups of parameters that have their own learning rate and weight decay. */
 import * as tf from '@tensorflow/tfjs';
-import { check } from '../errors.js';
 import { sgdMomentumUpdate } from '../ops/index.js';
+import { checkRange, ranges } from './ranges.js';
 
 export interface ParameterGroup {
   variables: readonly tf.Variable[];
@@ -38,16 +38,10 @@ export class SgdMomentum<Group extends string> {
     groups: Record<Group, ParameterGroup>,
     { momentum = 0.9, nesterov = false }: OptimizerOptions = {},
   ) {
-    check(
-      momentum >= 0 && momentum < 1,
-      () => `SgdMomentum: momentum must be in [0, 1), got ${momentum}`,
-    );
+    checkRange('SgdMomentum', 'momentum', momentum, ranges.momentum);
     const entries = Object.entries(groups) as [Group, ParameterGroup][];
     for (const [name, { weightDecay = 0 }] of entries) {
-      check(
-        Number.isFinite(weightDecay) && weightDecay >= 0,
-        () => `SgdMomentum: weightDecay of ${name} must be finite and >= 0, got ${weightDecay}`,
-      );
+      checkRange('SgdMomentum', `weightDecay of ${name}`, weightDecay, ranges.weightDecay);
     }
     this.momentum = momentum;
     this.nesterov = nesterov;

@@ -9,6 +9,8 @@ import {
 } from '../data/index.js';
 import { checkSplit } from '../data/split.js';
 import { check } from '../errors.js';
+import { checkAlive } from '../pruning/checkAlive.js';
+import { atLeastOne, checkRange, ranges, type RangedSetting } from './ranges.js';
 import type { Reporter } from './reporter.js';
 import { constantSchedule, type Schedule } from './schedules.js';
 
@@ -174,47 +176,22 @@ export function checkModel(caller: string, model: tf.LayersModel, split: Split):
   );
 }
 
-/** @throws FtwtError INVALID_ARGUMENT if the model, or a layer of it, has been disposed */
-export function checkAlive(caller: string, model: tf.LayersModel): void {
-  // tfjs tells only by an error of its own when the weight is read.
-  const gone = (model.weights as unknown as { name: string; val: tf.Variable }[]).find(
-    ({ val }) => val.isDisposed,
-  );
-  check(gone === undefined, () => `${caller}: the model is disposed (weight ${gone!.name})`);
-}
-
 function show(shape: readonly (number | null)[]): string {
   return shape.map((size) => size ?? 'any').join(',');
 }
 
 function checkNumbers(options: FitOptions): void {
-  const integer = (name: string, value: number | undefined, least: number): void =>
-    check(
-      value === undefined || (Number.isInteger(value) && value >= least),
-      () => `fit: ${name} must be an integer >= ${least}, got ${value}`,
-    );
-  const real = (name: string, value: number | undefined, most = Infinity): void =>
-    check(
-      value === undefined || (Number.isFinite(value) && value >= 0 && value <= most),
-      () => `fit: ${name} must be a number from 0 to ${most}, got ${value}`,
-    );
   check(options.epochs !== undefined, () => 'fit: epochs is missing');
-  integer('epochs', options.epochs, 1);
-  integer('batchSize', options.batchSize, 1);
-  integer('seed', options.seed, 0);
-  integer('evaluateEvery', options.evaluateEvery, 0);
-  integer('evaluateBatchSize', options.evaluateBatchSize, 1);
-  integer('checkpoints.everyEpochs', options.checkpoints?.everyEpochs, 1);
-  integer('checkpoints.everySteps', options.checkpoints?.everySteps, 1);
-  integer('checkpoints.keep', options.checkpoints?.keep, 1);
-  real('predictorLearningRate', options.predictorLearningRate);
-  real('maskWeight', options.maskWeight);
-  real('cooldown', options.cooldown, 1);
-  const { labelSmoothing = 0 } = options;
-  check(
-    labelSmoothing >= 0 && labelSmoothing < 1,
-    () => `fit: labelSmoothing must be in [0, 1), got ${labelSmoothing}`,
-  );
+  for (const name of Object.keys(ranges) as RangedSetting[]) {
+    const value = options[name];
+    // What a schedule gives is checked at every step.
+    if (value === undefined || typeof value === 'function') continue;
+    checkRange('fit', name, value, ranges[name]);
+  }
+  for (const name of ['everyEpochs', 'everySteps', 'keep'] as const) {
+    const value = options.checkpoints?.[name];
+    if (value !== undefined) checkRange('fit', `checkpoints.${name}`, value, atLeastOne);
+  }
   check(
     !options.resume || options.checkpoints !== undefined,
     () => 'fit: resume needs checkpoints.directory',

@@ -1,5 +1,6 @@
 /** Learning rate schedules: pure functions of the step, so that a resumed run continues exactly. */
 import { check } from '../errors.js';
+import { checkRange, ranges } from './ranges.js';
 
 /**
  * The learning rate of a step.
@@ -9,10 +10,7 @@ import { check } from '../errors.js';
 export type Schedule = (step: number, stepsPerEpoch: number) => number;
 
 function checkRate(name: string, rate: number): void {
-  check(
-    Number.isFinite(rate) && rate >= 0,
-    () => `${name}: learning rate must be finite and >= 0, got ${rate}`,
-  );
+  checkRange(name, 'learning rate', rate, ranges.learningRate);
 }
 
 /** The same rate at every step. */

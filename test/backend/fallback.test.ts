@@ -1,20 +1,22 @@
-/** Every kernel of tfjs's cpu backend is registered on `native` and, run once, gives the same there. */
+/** Every kernel of tfjs's cpu backend is registered on our backends and, run once, gives the same there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import '../../src/index.js';
+import { deviceInfo } from '../../src/index.js';
 import { allClose } from '../allClose.js';
 import { calls, unreachable } from './kernelCalls.js';
 
 const hostKernels = tf.getKernelsForBackend('cpu').map(({ kernelName }) => kernelName);
 
-test('every kernel of the cpu backend is registered on native', () => {
-  const native = new Set(tf.getKernelsForBackend('native').map(({ kernelName }) => kernelName));
-  assert.deepEqual(
-    hostKernels.filter((name) => !native.has(name)),
-    [],
-  );
-});
+for (const backend of ['native', 'cuda', 'emulator']) {
+  test(`every kernel of the cpu backend is registered on ${backend}`, () => {
+    const ours = new Set(tf.getKernelsForBackend(backend).map(({ kernelName }) => kernelName));
+    assert.deepEqual(
+      hostKernels.filter((name) => !ours.has(name)),
+      [],
+    );
+  });
+}
 
 test('every kernel of the cpu backend has a call below, or a reason why not', () => {
   const listed = new Set([...Object.keys(calls), ...Object.keys(unreachable)]);
@@ -47,17 +49,23 @@ async function run(backend: string, call: () => tf.Tensor | tf.Tensor[]) {
   return { kernelNames, results };
 }
 
+/** Those that start on this machine. */
+const backends = ['native', 'emulator'];
+if (deviceInfo().cuda.devices.length > 0) backends.push('cuda');
+
 for (const [kernelName, call] of Object.entries(calls)) {
-  test(`${kernelName} runs on native as on cpu`, async () => {
+  test(`${kernelName} runs on our backends as on cpu`, async () => {
     const expected = await run('cpu', call);
-    const actual = await run('native', call);
-    assert.ok(actual.kernelNames.includes(kernelName), `ran only ${actual.kernelNames}`);
-    assert.equal(actual.results.length, expected.results.length);
-    actual.results.forEach(({ shape, dtype, values }, i) => {
-      const other = expected.results[i];
-      assert.deepEqual({ shape, dtype }, { shape: other.shape, dtype: other.dtype });
-      if (dtype === 'string') assert.deepEqual(values, other.values);
-      else allClose(values, other.values, {}, `${kernelName} [${i}]`);
-    });
+    for (const backend of backends) {
+      const actual = await run(backend, call);
+      assert.ok(actual.kernelNames.includes(kernelName), `ran only ${actual.kernelNames}`);
+      assert.equal(actual.results.length, expected.results.length);
+      actual.results.forEach(({ shape, dtype, values }, i) => {
+        const other = expected.results[i];
+        assert.deepEqual({ shape, dtype }, { shape: other.shape, dtype: other.dtype });
+        if (dtype === 'string') assert.deepEqual(values, other.values);
+        else allClose(values, other.values, {}, `${kernelName} [${i}] on ${backend}`);
+      });
+    }
   });
 }

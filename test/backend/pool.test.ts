@@ -1,7 +1,9 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { agrees, eachInstructionSet, uniform } from '../agrees.js';
+import { agrees, uniform } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 import { allClose } from '../allClose.js';
+import { invalid } from '../ops/opsHelpers.js';
 
 type Pad = 'same' | 'valid' | number | [[0, 0], [number, number], [number, number], [0, 0]];
 interface Case {
@@ -89,7 +91,7 @@ for (const item of cases) {
 
   test(`AvgPool and its gradient leave the padding out: ${text(item)}`, () => {
     agrees('forward', () => average(input()));
-    for (const name of eachInstructionSet()) {
+    for (const name of eachDevice()) {
       tf.tidy(() => {
         // Linear in x: the gradient at 0 in direction v is the function at v.
         const dx = tf.grad((x) => weightedSum(average(x as tf.Tensor4D)))(input());
@@ -128,4 +130,21 @@ test('pooling treats ties, NaN and infinities as on cpu', () => {
 
 test('an average over padding alone is NaN, as on cpu', () => {
   agrees('average', () => tf.avgPool(uniform([1, 3, 3, 2]) as tf.Tensor4D, 1, 2, 1));
+});
+
+test('a gradient of another shape than the output, and a window larger than the image, are refused', () => {
+  tf.setBackend('native');
+  const input = tf.zeros<tf.Rank.R4>([1, 4, 4, 2]);
+  const output = tf.zeros([1, 2, 2, 2]);
+  const dy = tf.zeros([1, 1, 4, 2]);
+  const attributes = { filterSize: 2, strides: 2, pad: 'valid' };
+  for (const name of ['MaxPoolGrad', 'AvgPoolGrad']) {
+    const gradient = () => tf.engine().runKernel(name, { dy, input, output }, attributes);
+    invalid(gradient, `${name}: dy must be [1, 2, 2, 2], got [1, 1, 4, 2]`);
+  }
+  invalid(
+    () => tf.maxPool(input, 6, 1, 'valid'),
+    'MaxPool: expected an image, with its padding, at least as large as the dilated filter [6, 6], got [4, 4]',
+  );
+  tf.dispose([input, output, dy]);
 });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { unaryOps } from '../../src/backend/kernels/unary.js';
-import { agrees, eachInstructionSet, uniform } from '../agrees.js';
+import { agrees, uniform } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 
 const special = [NaN, Infinity, -Infinity, 0, -0, 1, -1, 6, 6.5, 1e-40, -1e-40, 3.4e38, -3.4e38];
 const clip = { clipValueMin: -0.5, clipValueMax: 0.75 };
@@ -42,7 +43,7 @@ const references: [string, (x: number) => number, low: number, high: number][] =
 
 for (const [op, reference, low, high] of references) {
   test(`${op} is within 3 units in the last place`, () => {
-    for (const name of eachInstructionSet()) {
+    for (const name of eachDevice()) {
       const [inputs, outputs] = tf.tidy(() => {
         const wide = uniform([8000], low, high);
         const x = tf.concat([wide, uniform([8000], low / 100, high / 100, 7)]);

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RunReport } from '../../src/report/index.js';
-import { runFtwt, temporaryFolder } from './runFtwt.js';
+import { interruptAt, runFtwt, temporaryFolder } from './runFtwt.js';
 
 const small = ['--data', 'synthetic', '--limit', '64', '--batch-size', '16', '--threads', '1'];
 
@@ -95,10 +95,7 @@ test('Ctrl-C keeps what is done, and --resume goes on to the same result', async
   const whole = await runFtwt([...args, '--name', 'whole']);
   assert.equal(whole.exitCode, 0, whole.stderr);
 
-  let signals = 0;
-  const stopped = await runFtwt([...args, '--name', 'stopped'], (child, stderr) => {
-    if (stderr.includes('epoch 1:') && signals++ === 0) child.kill('SIGINT');
-  });
+  const stopped = await runFtwt([...args, '--name', 'stopped'], interruptAt('epoch 1:'));
   assert.equal(stopped.exitCode, 130, stopped.stderr);
   assert.match(stopped.stderr, /To go on:\n {2}ftwt demo .*--name stopped --resume\n$/);
   const folder = join(out, 'stopped');
@@ -168,14 +165,23 @@ test('missing data ends with what to do about it', async (t) => {
   assert.doesNotMatch(stderr, /\n {4}at /);
 });
 
-test('a damaged run.json is named', async (t) => {
+test('a damaged run.json is named, and --force starts over', async (t) => {
   const out = await temporaryFolder(t);
   const file = join(out, 'demo', 'run.json');
   await mkdir(join(out, 'demo'));
-  for (const content of ['{"sett', 'null', '{}']) {
+  for (const content of ['{"sett', 'null', '{"settings":null,"seconds":null}']) {
     await writeFile(file, content);
     const { exitCode, stderr } = await runFtwt(['demo', '--out', out, ...small, '--resume']);
     assert.equal(exitCode, 1);
-    assert.match(stderr, /^error: [^\n]*run\.json is damaged[^\n]* \[CORRUPT_FILE\]\n$/);
+    assert.match(
+      stderr,
+      /^error: [^\n]*run\.json is damaged[^\n]*; --force starts over \[CORRUPT_FILE\]\n$/,
+    );
   }
+  const forced = await runFtwt(
+    ['demo', '--out', out, ...small, '--epochs', '1', '--dynamic-epochs', '1', '--force'],
+    interruptAt('epoch 1:'),
+  );
+  assert.equal(forced.exitCode, 130, forced.stderr);
+  assert.equal(JSON.parse(await readFile(file, 'utf8')).settings.batchSize, 16);
 });

@@ -34,6 +34,16 @@ export function runFtwt(
   });
 }
 
+/** For `runFtwt`: one Ctrl-C as soon as stderr has `text`. */
+export function interruptAt(text: string): (child: ChildProcess, stderr: string) => void {
+  let sent = false;
+  return (child, stderr) => {
+    if (sent || !stderr.includes(text)) return;
+    sent = true;
+    child.kill('SIGINT');
+  };
+}
+
 /** A folder that is removed after the test. */
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ftwt-cli-'));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { saveModel, vggSmall } from '../../src/index.js';
-import { runFtwt, temporaryFolder } from './runFtwt.js';
+import { interruptAt, runFtwt, temporaryFolder } from './runFtwt.js';
 
 const small = ['--data', 'synthetic', '--limit', '48', '--batch-size', '16', '--threads', '1'];
 
@@ -55,10 +55,7 @@ test('Ctrl-C leaves checkpoints that --resume takes up', async (t) => {
   const start = await tinyModel(join(folder, 'start'));
   const out = join(folder, 'out');
   const args = ['train', '--from', start, '--out', out, ...small, '--epochs', '3'];
-  let signals = 0;
-  const stopped = await runFtwt(args, (child, stderr) => {
-    if (stderr.includes('epoch 1:') && signals++ === 0) child.kill('SIGINT');
-  });
+  const stopped = await runFtwt(args, interruptAt('epoch 1:'));
   assert.equal(stopped.exitCode, 130, stopped.stderr);
   assert.match(stopped.stderr, /To go on:\n {2}ftwt train .* --resume\n$/);
   const resumed = await runFtwt([...args, '--resume']);
@@ -70,6 +67,48 @@ test('Ctrl-C leaves checkpoints that --resume takes up', async (t) => {
   assert.equal(again.exitCode, 0, again.stderr);
   assert.match(again.stdout, /is finished already/);
   assert.equal(await readFile(join(out, 'history.json'), 'utf8'), history);
+});
+
+test('a place that cannot be written is refused before any work', async (t) => {
+  const folder = await temporaryFolder(t);
+  const file = join(folder, 'file');
+  await writeFile(file, 'precious');
+  // Without data: a refusal after loading them would be another.
+  const args = ['train', '--model', 'vgg-small', '--data', `cifar10:${folder}/none`];
+  for (const out of [file, join(file, 'deep', 'er')]) {
+    const { exitCode, stdout, stderr } = await runFtwt([...args, '--out', out]);
+    assert.equal(exitCode, 1);
+    assert.equal(
+      stderr.replace(/(EEXIST|ENOTDIR): .*(?= \[)/, 'REASON'),
+      `error: --out: ${out} must be a folder that can be written to: REASON [INVALID_ARGUMENT]\n`,
+    );
+    assert.equal(stdout, '');
+  }
+  assert.deepEqual(await readdir(folder), ['file']);
+  assert.equal(await readFile(file, 'utf8'), 'precious');
+});
+
+test('settings out of range end with 2 and the range, before data are loaded', async (t) => {
+  const out = join(await temporaryFolder(t), 'out');
+  const args = ['train', '--model', 'vgg-small', '--out', out, '--data', `cifar10:${out}/none`];
+  const cases: [string[], string][] = [
+    [['--epochs', '1.5'], 'Expected an integer >= 1.'],
+    [['--batch-size', '0'], 'Expected an integer >= 1.'],
+    [['--lr', 'NaN'], 'Expected a finite number >= 0.'],
+    [['--predictor-lr', 'Infinity'], 'Expected a finite number >= 0.'],
+    [['--momentum', '1'], 'Expected a number in [0, 1).'],
+    [['--label-smoothing', '1'], 'Expected a number in [0, 1).'],
+    [['--weight-decay', '-1'], 'Expected a finite number >= 0.'],
+    [['--cooldown', ''], 'Expected a number from 0 to 1.'],
+    [['--evaluate-every', '-1'], 'Expected an integer >= 0.'],
+    [['--epochs', '2', '--warmup', '2'], '0 <= warmupEpochs < epochs expected, got'],
+  ];
+  for (const [settings, message] of cases) {
+    const { exitCode, stderr } = await runFtwt([...args, ...settings]);
+    assert.equal(exitCode, 2, `${settings.join(' ')}: ${stderr}`);
+    assert.ok(stderr.includes(message), stderr);
+  }
+  assert.ok(!existsSync(out));
 });
 
 test('contradicting options end with 2', async (t) => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { runFtwt, temporaryFolder } from './runFtwt.js';
+import { runFtwt } from './runFtwt.js';
 
 const commands = ['demo', 'train', 'estimate', 'evaluate', 'info'];
 
@@ -30,11 +29,4 @@ test('wrong usage ends with 2 and says what was expected', async () => {
     assert.equal(exitCode, 2, args.join(' '));
     assert.match(stderr, message);
   }
-});
-
-test('a missing model ends with 1 and one line, without a stack', async (t) => {
-  const folder = join(await temporaryFolder(t), 'nothing');
-  const { exitCode, stderr } = await runFtwt(['info', folder]);
-  assert.equal(exitCode, 1);
-  assert.match(stderr, /^error: [^\n]*nothing[^\n]* \[CORRUPT_FILE\]\n$/);
 });

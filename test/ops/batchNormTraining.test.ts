@@ -4,7 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 import type { Tensor, Tensor1D, Tensor4D } from '@tensorflow/tfjs';
 import { batchNormTraining, type BatchNormTrainingOptions } from '../../src/index.js';
 import { allClose } from '../allClose.js';
-import { agrees, eachInstructionSet, uniform } from '../agrees.js';
+import { agrees, uniform } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 import { gradCheck } from '../gradCheck.js';
 import { invalid } from './opsHelpers.js';
 
@@ -75,13 +76,13 @@ for (const shape of shapes) {
         assert.equal(tf.memory().numTensors, before, `${label}: tensors leaked`);
       };
       check('composite');
-      for (const name of eachInstructionSet()) check(name);
+      for (const name of eachDevice()) check(name);
     });
   }
 }
 
 test('batchNormTraining: gradients agree with finite differences', () => {
-  for (const label of eachInstructionSet()) {
+  for (const label of eachDevice()) {
     tf.tidy(() => {
       const f = (x: Tensor, gamma: Tensor, beta: Tensor) => op(x, gamma, beta, 'linear').y;
       gradCheck(f, [uniform([2, 3, 2, 3]), uniform([3], 1, 2, 2), uniform([3], 0, 1, 3)], {
@@ -104,7 +105,7 @@ test('batchNormTraining: gamma and beta default to 1 and 0', () => {
 });
 
 test('batchNormTraining: mean and variance are constants', () => {
-  for (const name of eachInstructionSet()) {
+  for (const name of eachDevice()) {
     tf.tidy(() => {
       const dx = tf.grad((x) => {
         const { y, mean, variance } = batchNormTraining(x as Tensor4D);
@@ -119,7 +120,7 @@ test('batchNormTraining: mean and variance are constants', () => {
 });
 
 test('batchNormTraining: the variance survives a mean 10,000 times the deviation', () => {
-  for (const name of eachInstructionSet()) {
+  for (const name of eachDevice()) {
     tf.tidy(() => {
       const noise = uniform([2, 30, 30, 3]);
       const { mean, variance } = batchNormTraining(tf.add(noise, 10000) as Tensor4D);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { type Conv2dCase, conv2dCases } from '../cases/conv2d.js';
 import { agreesOn, uniformInput } from '../agrees.js';
+import { invalid } from './opsHelpers.js';
 
 function outputShape(c: Conv2dCase): number[] {
   return tf.backend_util.computeConv2DInfo(
@@ -126,4 +127,20 @@ test('conv2d gradients refuse a dy of the wrong shape', async () => {
     message: 'Conv2DBackpropInput: dy must be [1, 3, 3, 2], got [1, 4, 4, 2]',
   });
   tf.dispose([dy, filter]);
+});
+
+test('a filter that is larger than the image is refused', async () => {
+  await tf.setBackend('native');
+  const x = tf.zeros<tf.Rank.R4>([1, 4, 5, 3]);
+  const filter = tf.zeros<tf.Rank.R4>([3, 3, 3, 3]);
+  const expected = ': expected an image, with its padding, at least as large as the dilated filter';
+  invalid(
+    () => tf.conv2d(x, filter, 1, 'valid', 'NHWC', 3),
+    `Conv2D${expected} [7, 7], got [4, 5]`,
+  );
+  invalid(
+    () => tf.depthwiseConv2d(x, filter, 1, 1, 'NHWC', 5),
+    `DepthwiseConv2dNative${expected} [11, 11], got [6, 7]`,
+  );
+  tf.dispose([x, filter]);
 });

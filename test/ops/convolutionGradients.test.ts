@@ -2,7 +2,8 @@
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { gradCheck } from '../gradCheck.js';
-import { eachInstructionSet, uniformInput } from '../agrees.js';
+import { uniformInput } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 
 type Body = (...inputs: tf.Tensor[]) => tf.Tensor;
 
@@ -63,7 +64,7 @@ const checks: { name: string; shapes: number[][]; body: Body }[] = [
 
 for (const { name, shapes, body } of checks) {
   test(`gradients of ${name}`, () => {
-    for (const label of eachInstructionSet()) {
+    for (const label of eachDevice()) {
       const inputs = shapes.map((shape, i) => tf.tensor(uniformInput(shape, i + 1).values, shape));
       gradCheck(body, inputs, { step: 0.25, label });
       tf.dispose(inputs);

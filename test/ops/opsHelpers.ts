@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs';
 import { FtwtError } from '../../src/index.js';
-import { agreesOn, eachInstructionSet, type Input, uniformInput } from '../agrees.js';
+import { agreesOn, type Input, uniformInput } from '../agrees.js';
+import { eachDevice } from '../devices.js';
 
 export { uniformInput } from '../agrees.js';
 
-/** Calls `body` on the cpu backend, which runs the composite, and on `native` at every instruction set. */
+/** Calls `body` on the cpu backend, which runs the composite, and on every device. */
 export async function withEachBackend(body: (label: string) => Promise<void>): Promise<void> {
   const check = async (label: string) => {
     const before = tf.memory().numTensors;
@@ -15,10 +16,10 @@ export async function withEachBackend(body: (label: string) => Promise<void>): P
   };
   await tf.setBackend('cpu');
   await check('cpu');
-  for (const name of eachInstructionSet()) await check(`native, ${name}`);
+  for (const name of eachDevice()) await check(name);
 }
 
-/** Asserts that `native` gives the composite's values bit for bit. */
+/** Asserts that every device gives the composite's values bit for bit. */
 export function compareExactly(
   inputs: Input[],
   body: (...tensors: tf.Tensor[]) => tf.Tensor,

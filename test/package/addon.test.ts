@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { binding } from '../../src/binding.js';
 import { deviceInfo } from '../../src/index.js';
+import { invalid } from '../ops/opsHelpers.js';
 
 const entry = resolve(__dirname, '../../src/index.js');
 const bindingModule = resolve(__dirname, '../../src/binding.js');
@@ -82,3 +84,30 @@ test(
     assert.equal(stdout.trim(), 'INTERNAL true true', stderr);
   },
 );
+
+test('sizes whose product is no length of an array are refused', () => {
+  const none = new Float32Array(0);
+  const one = new Float32Array(1);
+  const half = 2 ** 32; // its square is 0 in 64 bits
+  const most = 2 ** 31 - 1;
+  const noActivation = { activation: 0, transposeA: false, transposeB: false };
+  const batches = { batch: 1, aBatch: 1, bBatch: 1 };
+  const calls: (() => void)[] = [
+    () => binding.softmax({ x: none, y: none, rows: half, cols: half }),
+    () =>
+      binding.matmul({
+        ...{ ...noActivation, ...batches, m: half, k: half, n: 0 },
+        ...{ a: none, b: none, y: none },
+      }),
+    // Empty, but one image of it is too large.
+    () => binding.channelSaliency({ x: none, saliency: none, n: 0, pixels: half, c: half }),
+    // Every element is the first one.
+    () => binding.copy(nest([most, most, most], 0)),
+    () => binding.copy(nest([most], most)),
+  ];
+  function nest(sizes: number[], stride: number) {
+    const dims = Int32Array.from(sizes.flatMap((size) => [size, stride, 0]));
+    return { rank: sizes.length, dims, x: one, y: one, xOffset: 0, yOffset: 0 };
+  }
+  for (const call of calls) invalid(call, 'sizes are too large');
+});

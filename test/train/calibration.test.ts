@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { calibrationBatch, fit, syntheticDataset, type FtwtError } from '../../src/index.js';
+import { calibrationBatch, fit, syntheticDataset } from '../../src/index.js';
+import { invalid } from '../ops/opsHelpers.js';
 
 const dataset = syntheticDataset({ classes: 2, shape: [4, 4, 1], count: 40, seed: 1 });
 
@@ -27,10 +28,24 @@ test('calibrationBatch normalises as fit did and repeats itself', async () => {
   tf.dispose([first, second]);
 });
 
-test('calibrationBatch rejects a model that fit has not trained', () => {
-  assert.throws(
-    () => calibrationBatch(tinyModel(), dataset.train),
-    (error: FtwtError) =>
-      error.code === 'INVALID_ARGUMENT' && /not trained with fit/.test(error.message),
-  );
+test('calibrationBatch rejects what does not fit, and nothing leaks', async () => {
+  const model = tinyModel();
+  invalid(() => calibrationBatch(model, dataset.train), 'not trained with fit');
+  await fit(model, dataset, { epochs: 1, batchSize: 8 });
+  const { train } = dataset;
+  const before = tf.memory().numTensors;
+  const images = Int32Array.from(train.images) as never;
+  const none = { ...train, count: 0, images: new Uint8Array(0), labels: new Uint8Array(0) };
+  for (const [split, count, message] of [
+    [{ ...train, images }, 8, 'images must be a Uint8Array, got Int32Array'],
+    [{ ...train, shape: [2, 8, 1] as never }, 8, 'takes images of [4,4,1], got [2,8,1]'],
+    [none, 8, 'must hold at least one image, got count 0'],
+    [train, 0, 'images must be an integer >= 1, got 0'],
+    [train, 1.5, 'images must be an integer >= 1, got 1.5'],
+  ] as const) {
+    invalid(() => calibrationBatch(model, split, count), message);
+  }
+  assert.equal(tf.memory().numTensors, before);
+  model.dispose();
+  invalid(() => calibrationBatch(model, train), 'the model is disposed');
 });

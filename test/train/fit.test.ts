@@ -229,12 +229,12 @@ test('what does not fit is refused before anything changes', async () => {
   await invalid(/batchSize must be an integer >= 1, got 0/, { batchSize: 0 });
   await invalid(/epochs must be an integer >= 1, got 0.5/, { epochs: 0.5 });
   await invalid(/cooldown must be a number from 0 to 1, got 2/, { cooldown: 2 });
-  await invalid(/learning rate must be finite and >= 0, got NaN/, { learningRate: NaN });
-  await invalid(/learning rates must be finite and >= 0, got -1 for step 0/, {
+  await invalid(/learningRate must be a finite number >= 0, got NaN/, { learningRate: NaN });
+  await invalid(/schedule must give a finite number >= 0, got -1 for step 0/, {
     learningRate: () => -1,
   });
-  await invalid(/momentum must be in \[0, 1\), got 1/, { momentum: 1 });
-  await invalid(/labelSmoothing must be in \[0, 1\), got 1/, { labelSmoothing: 1 });
+  await invalid(/momentum must be a number in \[0, 1\), got 1/, { momentum: 1 });
+  await invalid(/labelSmoothing must be a number in \[0, 1\), got 1/, { labelSmoothing: 1 });
   await invalid(/std must be > 0/, { mean: [0], std: [0] });
   await invalid(/mean must be 1 finite numbers/, { mean: [0, 0, 0], std: [1, 1, 1] });
   await invalid(/resume needs checkpoints/, { resume: true });

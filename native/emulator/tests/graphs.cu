@@ -1,4 +1,8 @@
 // Capture and replay.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include "emulator/tests/runner.h"
 
 namespace ftwt::emulator::tests {
@@ -80,6 +84,21 @@ TEST(capture_follows_events_into_other_streams) {
   cudaGetLastError();
   CUDA_CHECK(cudaEventDestroy(fork));
   CUDA_CHECK(cudaEventDestroy(join));
+}
+
+TEST(graphs_hold_host_functions) {
+  const Stream stream;
+  static std::atomic<int> calls;
+  calls = 0;
+  begin(stream);
+  CUDA_CHECK(cudaLaunchHostFunc(
+      stream.handle, [](void*) { ++calls; }, nullptr));
+  const cudaGraphExec_t graph = end(stream, 1);
+  check_equal(calls.load(), 0);
+  CUDA_CHECK(cudaGraphLaunch(graph, stream.handle));
+  for (int i = 0; i < 5000 && calls == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  check_equal(calls.load(), 1);
+  CUDA_CHECK(cudaGraphExecDestroy(graph));
 }
 
 TEST(waiting_and_allocating_break_a_capture) {

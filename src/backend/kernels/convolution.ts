@@ -4,7 +4,6 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Conv2dFields, OpTable } from '../../binding.js';
-import { check } from '../../errors.js';
 import type { TensorInfo } from '../kernelBackend.js';
 import {
   applyRest,
@@ -12,6 +11,7 @@ import {
   isKnownActivation,
   nativeActivation,
 } from './activation.js';
+import { checkGradientShape, checkWindowFits } from './checks.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 type Shape4D = [number, number, number, number];
@@ -48,13 +48,14 @@ interface ConvAttributes {
 
 /** The geometry of a convolution, or `undefined` for a layout that the native kernels have not. */
 function convInfo(
+  op: string,
   xShape: number[],
   filterShape: number[],
   { strides, pad, dataFormat = 'NHWC', dilations, dimRoundingMode }: ConvAttributes,
   depthwise = false,
 ): tf.backend_util.Conv2DInfo | undefined {
   if (dataFormat !== 'NHWC') return undefined;
-  return tf.backend_util.computeConv2DInfo(
+  const info = tf.backend_util.computeConv2DInfo(
     xShape as Shape4D,
     filterShape as Shape4D,
     strides,
@@ -63,6 +64,8 @@ function convInfo(
     dimRoundingMode,
     depthwise,
   );
+  checkWindowFits(op, info);
+  return info;
 }
 
 export function allFloat32(...tensors: (TensorInfo | undefined)[]): boolean {
@@ -73,14 +76,6 @@ export function allFloat32(...tensors: (TensorInfo | undefined)[]): boolean {
 export function isPerChannel(bias: TensorInfo | undefined, channels: number): boolean {
   if (bias === undefined) return true;
   return bias.shape.at(-1) === channels && tf.util.sizeFromShape(bias.shape) === channels;
-}
-
-/** tfjs computes nonsense from a gradient of another shape, as conv2dTranspose makes of a wrong outputShape. */
-function checkGradientShape(op: string, dy: TensorInfo, expected: number[]): void {
-  check(
-    tf.util.arraysEqual(dy.shape, expected),
-    () => `${op}: dy must be [${expected.join(', ')}], got [${dy.shape.join(', ')}]`,
-  );
 }
 
 /** How a dense and a depthwise convolution differ here. */
@@ -101,7 +96,7 @@ function convolutionKernels({ depthwise, names, select }: Family): NativeKernel[
     const attributes = attrs as unknown as ConvAttributes & FusedAttributes;
     const activation = attributes.activation ?? 'linear';
     if (!allFloat32(x, filter, bias) || !isKnownActivation(activation)) return undefined;
-    const info = convInfo(x.shape, filter.shape, attributes, depthwise);
+    const info = convInfo(names.forward[0], x.shape, filter.shape, attributes, depthwise);
     if (info === undefined || !isPerChannel(bias, info.outChannels)) return undefined;
     const y = backend.output(info.outShape);
     select(backend.ops).forward({
@@ -119,7 +114,13 @@ function convolutionKernels({ depthwise, names, select }: Family): NativeKernel[
     const { dy, filter } = inputs;
     const attributes = attrs as unknown as ConvAttributes & { inputShape: number[] };
     if (!allFloat32(dy, filter)) return undefined;
-    const info = convInfo(attributes.inputShape, filter.shape, attributes, depthwise);
+    const info = convInfo(
+      names.backpropInput,
+      attributes.inputShape,
+      filter.shape,
+      attributes,
+      depthwise,
+    );
     if (info === undefined) return undefined;
     checkGradientShape(names.backpropInput, dy, info.outShape);
     const dx = backend.output(info.inShape);
@@ -136,7 +137,13 @@ function convolutionKernels({ depthwise, names, select }: Family): NativeKernel[
     const { x, dy } = inputs;
     const attributes = attrs as unknown as ConvAttributes & { filterShape: number[] };
     if (!allFloat32(x, dy)) return undefined;
-    const info = convInfo(x.shape, attributes.filterShape, attributes, depthwise);
+    const info = convInfo(
+      names.backpropFilter,
+      x.shape,
+      attributes.filterShape,
+      attributes,
+      depthwise,
+    );
     if (info === undefined) return undefined;
     checkGradientShape(names.backpropFilter, dy, info.outShape);
     const dFilter = backend.output(info.filterShape);

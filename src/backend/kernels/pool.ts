@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { PoolFields } from '../../binding.js';
 import type { TensorInfo } from '../kernelBackend.js';
+import { checkGradientShape, checkWindowFits } from './checks.js';
 import type { KernelCall, NativeKernel } from './types.js';
 
 type Size = number | [number, number];
@@ -14,6 +15,7 @@ interface Attrs {
 
 /** Throws tfjs's own errors where the attributes do not fit the shape. */
 function poolFields(
+  op: string,
   x: TensorInfo,
   attrs: KernelCall['attrs'],
   average: boolean,
@@ -27,6 +29,7 @@ function poolFields(
     pad,
     dimRoundingMode,
   );
+  checkWindowFits(op, info);
   return {
     fields: {
       average,
@@ -55,7 +58,7 @@ const poolKernel = (kernelName: string, average: boolean): NativeKernel => ({
   kernelName,
   run({ inputs: { x }, attrs, backend }) {
     if (x.dtype !== 'float32') return undefined;
-    const { fields, outShape, isIdentity } = poolFields(x, attrs, average);
+    const { fields, outShape, isIdentity } = poolFields(kernelName, x, attrs, average);
     if (isIdentity) return undefined; // the host kernel shares x's memory
     const input = backend.floats(x);
     const { info, values } = backend.output(outShape);
@@ -68,7 +71,8 @@ const maxPoolGrad: NativeKernel = {
   kernelName: 'MaxPoolGrad',
   run({ inputs: { dy, input, output }, attrs, backend }) {
     if (input.dtype !== 'float32' || dy.dtype !== 'float32') return undefined;
-    const { fields } = poolFields(input, attrs, false);
+    const { fields, outShape } = poolFields('MaxPoolGrad', input, attrs, false);
+    checkGradientShape('MaxPoolGrad', dy, outShape);
     const [x, y, dyValues] = [input, output, dy].map((info) => backend.floats(info));
     const { info, values } = backend.output(input.shape);
     backend.ops.poolGrad({ ...fields, x, y, dy: dyValues, dx: values });
@@ -81,7 +85,8 @@ const avgPoolGrad: NativeKernel = {
   kernelName: 'AvgPoolGrad',
   run({ inputs: { dy, input }, attrs, backend }) {
     if (dy.dtype !== 'float32') return undefined;
-    const { fields } = poolFields(input, attrs, true);
+    const { fields, outShape } = poolFields('AvgPoolGrad', input, attrs, true);
+    checkGradientShape('AvgPoolGrad', dy, outShape);
     const dyValues = backend.floats(dy);
     const { info, values } = backend.output(input.shape);
     backend.ops.poolGrad({ ...fields, dy: dyValues, dx: values });

@@ -17,7 +17,7 @@ import { pairs } from '../table.js';
 export async function demo(options: DemoOptions): Promise<void> {
   const fresh = demoSettings(options);
   await setUpDevice(options);
-  const folder = await RunFolder.open(join(options.out, options.name));
+  const folder = await RunFolder.open(join(options.out, options.name), options);
   if (options.resume && folder.finished) {
     console.log(`${folder.path} is finished already.`);
     await printSummary(folder);

@@ -23,7 +23,10 @@ export async function evaluateCommand(
   const dataset = await loadData(options, options.json);
   const split = dataset[options.split];
   const { accuracy, loss, images, seconds, macs } = await interruptible(
-    (signal) => evaluate(model, split, { signal }),
+    (signal) => {
+      if (!options.json) console.error(`Evaluating on ${grouped(split.count)} images`);
+      return evaluate(model, split, { signal });
+    },
     () => 'Stopped.',
   );
   const denseMacs = countMacs(model).total;

@@ -60,6 +60,7 @@ const modelFile = 'model.json';
 
 export async function train(options: TrainOptions): Promise<void> {
   checkUsage(options);
+  const learningRate = scheduleOf(options);
   await setUpDevice(options);
   await prepareFolder(options);
   const checkpoints = join(options.out, 'checkpoints');
@@ -69,7 +70,6 @@ export async function train(options: TrainOptions): Promise<void> {
   }
   const dataset = await loadData(options, options.quiet);
   const model = await startingModel(options, dataset);
-  const learningRate = scheduleOf(options);
   // Only now: without data or model, the earlier run stays.
   if (options.force && !options.resume) await rm(checkpoints, { recursive: true, force: true });
   const history = await interruptible(
@@ -163,7 +163,17 @@ async function startingModel(options: TrainOptions, dataset: Dataset): Promise<t
   return makeDynamic(model, { mass: estimate.mass, ...predictor });
 }
 
-function scheduleOf({ schedule, lr, model, epochs, milestones, warmup }: TrainOptions): Schedule {
+/** @throws UsageError for numbers that contradict one another */
+function scheduleOf(options: TrainOptions): Schedule {
+  try {
+    return newSchedule(options);
+  } catch (error) {
+    if (error instanceof FtwtError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function newSchedule({ schedule, lr, model, epochs, milestones, warmup }: TrainOptions): Schedule {
   // As published: a trained network goes on with a tenth of the rate it started with.
   const rate = lr ?? (model === undefined ? 0.01 : 0.1);
   if (schedule === 'step') return stepSchedule(rate, { milestones: milestones! });

@@ -3,9 +3,8 @@ import {
   addDataOptions,
   addDeviceOptions,
   folderName,
-  positiveInteger,
-  positiveNumber,
   properShare,
+  setting,
   share,
   wholeNumber,
 } from '../options.js';
@@ -20,8 +19,8 @@ export function addDemo(program: Command): void {
     .option('--out <folder>', 'folder of all runs', 'runs');
   addDataOptions(command, { mandatory: false });
   command
-    .option('--epochs <count>', 'epochs of the dense network', positiveInteger)
-    .option('--dynamic-epochs <count>', 'epochs of the dynamic network', positiveInteger)
+    .option('--epochs <count>', 'epochs of the dense network', setting('epochs'))
+    .option('--dynamic-epochs <count>', 'epochs of the dynamic network', setting('epochs'))
     .option('--mass <share>', 'share of the saliency to keep, instead of --reduction', share)
     .option('--reduction <share>', 'skippable FLOPs reduction to choose the mass for', properShare)
     .addOption(
@@ -30,10 +29,18 @@ export function addDemo(program: Command): void {
         'joint',
       ]),
     )
-    .option('--batch-size <count>', 'images in a training step', positiveInteger)
-    .option('--lr <rate>', 'highest learning rate of the dense network', positiveNumber)
-    .option('--dynamic-lr <rate>', 'highest learning rate of the dynamic network', positiveNumber)
-    .option('--predictor-lr <rate>', 'learning rate of the mask predictors', positiveNumber)
+    .option('--batch-size <count>', 'images in a training step', setting('batchSize'))
+    .option('--lr <rate>', 'highest learning rate of the dense network', setting('learningRate'))
+    .option(
+      '--dynamic-lr <rate>',
+      'highest learning rate of the dynamic network',
+      setting('learningRate'),
+    )
+    .option(
+      '--predictor-lr <rate>',
+      'learning rate of the mask predictors',
+      setting('predictorLearningRate'),
+    )
     .option('--seed <number>', 'of weights, order and augmentation', wholeNumber)
     .option('--resume', 'go on with a stopped run; its settings come from its folder')
     .option('--force', 'start over where an unfinished run is in the way')

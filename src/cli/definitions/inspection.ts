@@ -6,6 +6,7 @@ export function addInspection(program: Command): void {
   addEstimate(program);
   addEvaluate(program);
   addInfo(program);
+  addDevices(program);
 }
 
 function addEstimate(program: Command): void {
@@ -71,4 +72,12 @@ Examples:
   $ ftwt info runs/demo/dense --json`,
     )
     .action(async (model, options) => (await import('../commands/info.js')).info(model, options));
+}
+
+function addDevices(program: Command): void {
+  program
+    .command('devices')
+    .description('the GPUs that --device can name, or why there is none')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('../commands/devices.js')).devices(options));
 }

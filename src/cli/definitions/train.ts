@@ -6,9 +6,7 @@ import {
   ascendingNumbers,
   modelNames,
   nonNegativeNumber,
-  positiveInteger,
-  positiveNumber,
-  upToOne,
+  setting,
   wholeNumber,
 } from '../options.js';
 
@@ -32,9 +30,13 @@ export function addTrain(program: Command): void {
         .default('max'),
     )
     .option('--no-softmax', 'predictors without softmax over the pooled channels')
-    .option('--epochs <count>', 'passes over the training images', positiveInteger, 200)
-    .option('--batch-size <count>', 'images in a training step', positiveInteger, 128)
-    .option('--lr <rate>', 'learning rate (default: 0.1, with --from 0.01)', positiveNumber)
+    .option('--epochs <count>', 'passes over the training images', setting('epochs'), 200)
+    .option('--batch-size <count>', 'images in a training step', setting('batchSize'), 128)
+    .option(
+      '--lr <rate>',
+      'learning rate (default: 0.1, with --from 0.01)',
+      setting('learningRate'),
+    )
     .addOption(
       new Option('--schedule <name>', 'how the learning rate falls')
         .choices(['step', 'cosine', 'one-cycle', 'constant'])
@@ -42,16 +44,26 @@ export function addTrain(program: Command): void {
     )
     .option('--milestones <epochs>', 'for step: x0.1 from each of these on', ascendingNumbers)
     .option('--warmup <epochs>', 'for cosine: linear rise', nonNegativeNumber, 0)
-    .option('--predictor-lr <rate>', 'learning rate of the predictors', positiveNumber, 0.1)
-    .option('--cooldown <share>', 'predictors are frozen after this share', upToOne, 0.5)
-    .option('--momentum <number>', 'of SGD', upToOne, 0.9)
+    .option(
+      '--predictor-lr <rate>',
+      'learning rate of the predictors',
+      setting('predictorLearningRate'),
+      0.1,
+    )
+    .option(
+      '--cooldown <share>',
+      'predictors are frozen after this share',
+      setting('cooldown'),
+      0.5,
+    )
+    .option('--momentum <number>', 'of SGD', setting('momentum'), 0.9)
     .option('--nesterov', 'Nesterov momentum')
-    .option('--weight-decay <number>', 'L2, not of predictors', nonNegativeNumber, 5e-4)
-    .option('--label-smoothing <share>', 'of the cross entropy', upToOne, 0)
+    .option('--weight-decay <number>', 'L2, not of predictors', setting('weightDecay'), 5e-4)
+    .option('--label-smoothing <share>', 'of the cross entropy', setting('labelSmoothing'), 0)
     .option('--pad-crop <pixels>', 'augmentation: pad and crop at random', wholeNumber, 0)
     .option('--flip', 'augmentation: mirror at random')
     .option('--seed <number>', 'of weights, order and augmentation', wholeNumber, 0)
-    .option('--evaluate-every <epochs>', '0: only after the last', wholeNumber, 1)
+    .option('--evaluate-every <epochs>', '0: only after the last', setting('evaluateEvery'), 1)
     .option('--resume', 'go on with a stopped run (give the same options)')
     .option('--force', 'start over where another run is in the way')
     .option('--quiet', 'no progress');

@@ -24,14 +24,18 @@ export class RunFolder {
   private constructor(readonly path: string) {}
 
   /**
-   * Makes the folder, proves that it can be written, and sees what is in it.
+   * Makes the folder, proves that it can be written, and sees what is in it: the state of an earlier run, unless that is
+   * going to be replaced by force.
    * @throws FtwtError INVALID_ARGUMENT if it cannot be written or holds something else; CORRUPT_FILE for a damaged run.json
    */
-  static async open(path: string): Promise<RunFolder> {
+  static async open(
+    path: string,
+    { resume = false, force = false }: { resume?: boolean; force?: boolean },
+  ): Promise<RunFolder> {
     await makeWritableFolder(path, '--out and --name');
     const folder = new RunFolder(path);
     if (existsSync(folder.stateFile)) {
-      folder.state = await readState(folder.stateFile);
+      if (resume || !force) folder.state = await readState(folder.stateFile);
       return folder;
     }
     const strangers = (await readdir(path)).filter((name) => !name.startsWith('.'));
@@ -89,9 +93,18 @@ export class RunFolder {
 
 /** @throws FtwtError CORRUPT_FILE */
 async function readState(file: string): Promise<RunState> {
-  const state = parseJson(file, await readIntact(file)) as Partial<RunState> | null;
-  if (typeof state?.settings !== 'object' || typeof state.seconds !== 'object') {
-    throw new FtwtError('CORRUPT_FILE', `${file} is damaged: expected the state of a run`);
+  try {
+    const state = parseJson(file, await readIntact(file)) as Partial<RunState> | null;
+    const complete = [state?.settings, state?.seconds].every(
+      (part) => typeof part === 'object' && part !== null,
+    );
+    if (complete) return state as RunState;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new FtwtError('CORRUPT_FILE', `${message}; --force starts over`, { cause });
   }
-  return state as RunState;
+  throw new FtwtError(
+    'CORRUPT_FILE',
+    `${file} is damaged: expected settings and seconds of a run; --force starts over`,
+  );
 }

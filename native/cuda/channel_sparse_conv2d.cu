@@ -1,0 +1,279 @@
+// Every sample is an implicit matrix product of its own: rows are its output pixels, columns its active output
+// channels, the depth is taps x active input channels. Lists of active channels are built on the device and never read
+// back, so grids are worst cases: a block whose tile of columns lies beyond the sample's active ones ends at once, and
+// the loop over the depth ends where the sample's depth does. Work falls with both counts; so does what is read.
+//
+//   1. active_channels.cu lists the active channels and packs x, so that a row of a tile is read in 16-byte pieces.
+//   2. A block computes rows x 64 columns, 16 deep per step, with three stages of cp.async: packed pixels (out-of-image
+//      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the
+//      columns, which are neighbours but for the masked channels between.
+//   3. Results pass through shared memory, and each block writes all channels from its first active one to the next
+//      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing.
+//
+// The gradient for x is the same product with the roles of the channels swapped: packed dy, the filter transposed once
+// ([taps, c_out, c_in]), and the taps mirrored. With a stride, the pixels of one residue class meet the same taps, so
+// each class is a launch of its own and no product with an inserted zero is computed.
+//
+// Launch: n * row tiles * column tiles blocks. Tiles of 128 rows (256 threads, 8 x 4 sums a thread), 64 or 16 rows (128
+// threads) for small images; 44, 29 or 18 KiB of shared memory. In TF32 the same tiles with m16n8k8 products.
+//
+// Limits, H100: FMA 67 TFLOP/s. Per 16 steps of depth a thread of the large tile does 512 FMAs, reads 96 vectors of
+// shared memory, and issues 2 + 4 copies (about 60 instructions), so 70 % of the FMA rate is in sight; [128, 32, 32,
+// 64] 3x3 to 64, all active: 4.8 GMAC, 0.2 ms, beside 80 MB of packing and results (25 us). With 16 rows, weights come
+// from L2 at 16 MACs per element: about 40 TFLOP/s; 2 x 2 pixels use 4 of the 16 rows. TF32: bound by issuing copies
+// and shared memory reads, not by the tensor cores. Hazards: masked channels are never read, so NaN in them stays
+// there; like on the host, a filter with infinities meets the zeros of the padding.
+#include "ops/channel_sparse_conv2d.h"
+
+#include <algorithm>
+#include <climits>
+#include <numeric>
+
+#include "cuda/context.h"
+#include "cuda/sparse_product.cuh"
+
+namespace ftwt::cuda {
+namespace {
+
+constexpr int kStages = 3;
+constexpr int64_t kBlocksPerMultiprocessor = 2;
+constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
+constexpr int kTransposeTile = 32;
+constexpr int kTransposeRows = 8;
+
+// Writes channels [first, last) of the tile's pixels, whose active ones are the columns from first_column on.
+template <class Tile>
+__device__ void write_channels(const SparseProduct& p, int64_t sample, int first_row, int first_column, int first,
+                               int last, const float* sums) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const int rows = min(Tile::kRows, p.h.rows * p.w.rows - first_row);
+  const int32_t* ranks = p.columns.rank(sample);
+  float* image = p.target + sample * p.h.target_size * p.w.target_size * p.columns.c;
+  for (int row = warp; row < rows; row += Tile::kThreads / 32) {
+    const int pixel = first_row + row;
+    const int64_t h = p.h.first_target + static_cast<int64_t>(pixel / p.w.rows) * p.h.target_step;
+    const int64_t w = p.w.first_target + static_cast<int64_t>(pixel % p.w.rows) * p.w.target_step;
+    float* target = image + (h * p.w.target_size + w) * p.columns.c;
+    const float* from = sums + row * kStrideSum - first_column;
+    for (int channel = first + lane; channel < last; channel += 32) {
+      const int rank = ranks[channel];
+      target[channel] = ranks[channel + 1] > rank ? from[rank] : 0.0f;
+    }
+  }
+}
+
+template <class Tile>
+__global__ void __launch_bounds__(Tile::kThreads) channel_sparse_conv2d_kernel(SparseProduct p) {
+  constexpr int kFloatsA = Tile::kRows * kStrideA, kStageFloats = kFloatsA + kTileDepth * kStrideB;
+  static_assert(Tile::kRows * kStrideSum <= kStages * kStageFloats, "the sums fit where the stages were");
+  FTWT_SHARED(float, room, [kStages * kStageFloats]);
+  const int column_tile = static_cast<int>(blockIdx.x) % p.column_tiles;
+  const int row_tile = static_cast<int>(blockIdx.x) / p.column_tiles % p.row_tiles;
+  const int64_t sample = static_cast<int>(blockIdx.x) / p.column_tiles / p.row_tiles;
+  const int first_row = row_tile * Tile::kRows, first_column = column_tile * kTileColumns;
+  const int column_count = p.columns.count(sample);
+  // Without active channels, the first tile still writes the zeros.
+  if (column_tile > 0 && first_column >= column_count) return;
+
+  const int channels = packed_channels(p.depth.count(sample));
+  const int depth = column_count == 0 ? 0 : p.h.taps * p.w.taps * channels;
+  Tile tile;
+  if (depth > 0) {
+    const int steps = (depth + kTileDepth - 1) / kTileDepth;
+    PixelLoader<Tile> pixels(p, sample, first_row, channels);
+    FilterLoader<Tile> filter(p, sample, first_column, channels);
+    const auto load = [&](int step) {
+      float* stage = room + step % kStages * kStageFloats;
+      if (step < steps) {
+        pixels.load(stage);
+        filter.load(stage + kFloatsA);
+      }
+      cp_async_commit();
+    };
+    for (int step = 0; step < kStages - 1; ++step) load(step);
+    for (int step = 0; step < steps; ++step) {
+      cp_async_wait<kStages - 2>();
+      __syncthreads();
+      load(step + kStages - 1);
+      const float* stage = room + step % kStages * kStageFloats;
+      tile.add_product(stage, stage + kFloatsA);
+    }
+    cp_async_wait<0>();
+    __syncthreads();
+  }
+  tile.store(room);
+  __syncthreads();
+  const int32_t* list = p.columns.list(sample);
+  const int first = column_tile == 0 ? 0 : list[first_column];
+  const int last = first_column + kTileColumns < column_count ? list[first_column + kTileColumns] : p.columns.c;
+  write_channels<Tile>(p, sample, first_row, first_column, first, last, room);
+}
+
+// y [taps, c_out, c_in] from x [taps, c_in, c_out].
+__global__ void __launch_bounds__(kTransposeTile* kTransposeRows)
+    transpose_filter_kernel(const float* x, float* y, int c_in, int c_out, int in_tiles, int out_tiles) {
+  FTWT_SHARED(float, tile, [kTransposeTile][kTransposeTile + 1]);
+  const int lane = static_cast<int>(threadIdx.x), row = static_cast<int>(threadIdx.y);
+  const int block = static_cast<int>(blockIdx.x);
+  const int first_out = block % out_tiles * kTransposeTile;
+  const int first_in = block / out_tiles % in_tiles * kTransposeTile;
+  const int64_t tap = block / out_tiles / in_tiles;
+  const int64_t offset = tap * c_in * c_out;
+  for (int i = row; i < kTransposeTile; i += kTransposeRows) {
+    const int in = first_in + i, out = first_out + lane;
+    if (in < c_in && out < c_out) tile[i][lane] = x[offset + static_cast<int64_t>(in) * c_out + out];
+  }
+  __syncthreads();
+  for (int i = row; i < kTransposeTile; i += kTransposeRows) {
+    const int in = first_in + lane, out = first_out + i;
+    if (in < c_in && out < c_out) y[offset + static_cast<int64_t>(out) * c_in + in] = tile[lane][i];
+  }
+}
+
+void transpose_filter(const float* x, float* y, const Conv2dShape& s) {
+  const auto tiles = [](int64_t c) { return static_cast<int>((c + kTransposeTile - 1) / kTransposeTile); };
+  const int in_tiles = tiles(s.c_in), out_tiles = tiles(s.c_out);
+  launch(transpose_filter_kernel, static_cast<unsigned>(s.kh * s.kw * in_tiles * out_tiles),
+         dim3(kTransposeTile, kTransposeRows), 0, current_stream(), x, y, static_cast<int>(s.c_in),
+         static_cast<int>(s.c_out), in_tiles, out_tiles);
+}
+
+// One dimension of a convolution.
+struct Axis {
+  int64_t x_size, y_size, taps, stride, pad, dilation;
+};
+
+WindowAxis forward_axis(const Axis& a) {
+  return {.rows = static_cast<int>(a.y_size),
+          .target_size = static_cast<int>(a.y_size),
+          .first_target = 0,
+          .target_step = 1,
+          .source_size = static_cast<int>(a.x_size),
+          .first_move = static_cast<int>(-a.pad),
+          .move_step = static_cast<int>(a.dilation),
+          .source_step = static_cast<int>(a.stride),
+          .taps = static_cast<int>(a.taps),
+          .first_tap = 0,
+          .tap_step = 1};
+}
+
+// The pixels first, first + stride, .. of x. Tap k reaches them from (first + pad - k * dilation) / stride, where that
+// is whole.
+WindowAxis backward_axis(const Axis& a, int64_t first) {
+  const int64_t tap_step = a.stride / std::gcd(a.stride, a.dilation);
+  int64_t tap = 0;
+  while (tap < std::min(tap_step, a.taps) && (first + a.pad - tap * a.dilation) % a.stride != 0) ++tap;
+  const bool none = tap == std::min(tap_step, a.taps);
+  return {.rows = static_cast<int>((a.x_size - first + a.stride - 1) / a.stride),
+          .target_size = static_cast<int>(a.x_size),
+          .first_target = static_cast<int>(first),
+          .target_step = static_cast<int>(a.stride),
+          .source_size = static_cast<int>(a.y_size),
+          .first_move = none ? 0 : static_cast<int>((first + a.pad - tap * a.dilation) / a.stride),
+          .move_step = static_cast<int>(-tap_step * a.dilation / a.stride),
+          .source_step = 1,
+          .taps = none ? 0 : static_cast<int>((a.taps - tap + tap_step - 1) / tap_step),
+          .first_tap = static_cast<int>(tap),
+          .tap_step = static_cast<int>(tap_step)};
+}
+
+Axis vertical(const Conv2dShape& s) { return {s.h, s.out_h, s.kh, s.stride_h, s.pad_top, s.dilation_h}; }
+Axis horizontal(const Conv2dShape& s) { return {s.w, s.out_w, s.kw, s.stride_w, s.pad_left, s.dilation_w}; }
+
+template <class Tile>
+void launch_tiles(SparseProduct p, int64_t n) {
+  const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
+  p.row_tiles = static_cast<int>((rows + Tile::kRows - 1) / Tile::kRows);
+  p.column_tiles = (p.columns.c + kTileColumns - 1) / kTileColumns;
+  const int64_t blocks = n * p.row_tiles * p.column_tiles;
+  if (blocks > INT_MAX)
+    throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: more tiles than a grid has blocks");
+  launch(channel_sparse_conv2d_kernel<Tile>, static_cast<unsigned>(blocks), Tile::kThreads, 0, current_stream(), p);
+}
+
+// Large tiles read the filter half as often as medium ones, but need enough blocks and images that fill them.
+bool large_tiles_pay(int64_t rows, int64_t columns, int64_t n) {
+  const int64_t large = (rows + 127) / 128, medium = (rows + 63) / 64;
+  const bool full = 2 * large * kFullShare <= medium * (kFullShare + 1);
+  const int64_t blocks = n * large * ((columns + kTileColumns - 1) / kTileColumns);
+  return full && blocks >= kBlocksPerMultiprocessor * current_limits().multiprocessors;
+}
+
+template <template <int, int> class Tile>
+void launch_product(const SparseProduct& p, int64_t n) {
+  const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
+  if (rows <= 16) {
+    launch_tiles<Tile<16, 128>>(p, n);
+  } else if (large_tiles_pay(rows, p.columns.c, n)) {
+    launch_tiles<Tile<128, 256>>(p, n);
+  } else {
+    launch_tiles<Tile<64, 128>>(p, n);
+  }
+}
+
+void run_product(const SparseProduct& p, int64_t n) {
+  if (static_cast<int64_t>(p.h.rows) * p.w.rows == 0) return;
+  current_precision() == Precision::Tf32 ? launch_product<Tf32Tile>(p, n) : launch_product<FmaTile>(p, n);
+}
+
+// Pixels of an image and the depth of its product are counted in int.
+void check_sizes(const Conv2dShape& s) {
+  const int64_t channels = packed_channels(1) + std::max(s.c_in, s.c_out);
+  const int64_t largest = std::max({s.h * s.w, s.out_h * s.out_w, s.kh * s.kw}) * channels;
+  if (largest > INT_MAX) {
+    throw Error(ErrorCode::InvalidArgument,
+                "channelSparseConv2d: expected less than 2^31 elements in an image, got " + std::to_string(largest));
+  }
+}
+
+}  // namespace
+
+void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
+  const Conv2dShape& s = p.shape;
+  if (s.n * s.out_h * s.out_w * s.c_out == 0) return;
+  check_sizes(s);
+  const ActiveLists active(p.masks, s);
+  const DeviceBuffer x(std::max<std::size_t>(1, packed_floats(s.n, s.h * s.w, active.in().c)) * sizeof(float));
+  pack_active(p.x, s.n, s.h * s.w, active.in(), x.as<float>());
+  run_product({.h = forward_axis(vertical(s)),
+               .w = forward_axis(horizontal(s)),
+               .depth = active.in(),
+               .columns = active.out(),
+               .source = x.as<float>(),
+               .filter = p.filter,
+               .target = p.y,
+               .filter_w = static_cast<int>(s.kw),
+               .row_tiles = 0,
+               .column_tiles = 0},
+              s.n);
+}
+
+void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& p) {
+  const Conv2dShape& s = p.shape;
+  if (s.n * s.h * s.w * s.c_in == 0) return;
+  check_sizes(s);
+  const ActiveLists active(p.masks, s);
+  const int64_t pixels = s.out_h * s.out_w;
+  const DeviceBuffer dy(std::max<std::size_t>(1, packed_floats(s.n, pixels, active.out().c)) * sizeof(float));
+  const auto filter_floats = static_cast<std::size_t>(s.kh * s.kw * s.c_in * s.c_out);
+  const DeviceBuffer filter(std::max<std::size_t>(1, filter_floats) * sizeof(float));
+  pack_active(p.dy, s.n, pixels, active.out(), dy.as<float>());
+  if (filter_floats > 0) transpose_filter(p.filter, filter.as<float>(), s);
+  for (int64_t h = 0; h < std::min(s.stride_h, s.h); ++h) {
+    for (int64_t w = 0; w < std::min(s.stride_w, s.w); ++w) {
+      run_product({.h = backward_axis(vertical(s), h),
+                   .w = backward_axis(horizontal(s), w),
+                   .depth = active.out(),
+                   .columns = active.in(),
+                   .source = dy.as<float>(),
+                   .filter = filter.as<float>(),
+                   .target = p.dx,
+                   .filter_w = static_cast<int>(s.kw),
+                   .row_tiles = 0,
+                   .column_tiles = 0},
+                  s.n);
+    }
+  }
+}
+
+}  // namespace ftwt::cuda

@@ -1,0 +1,128 @@
+// Products of two tiles in shared memory, kept in registers: by multiply-adds, or by the tensor cores in TF32. Both
+// read the same layout: a [rows][kTileDepth + 4], b [kTileDepth][kTileColumns + 8], sums [rows][kTileColumns + 4]. With
+// these paddings every read is free of bank conflicts.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "cuda/device.cuh"
+
+namespace ftwt::cuda {
+
+constexpr int kTileColumns = 64;
+constexpr int kTileDepth = 16;
+constexpr int kStrideA = kTileDepth + 4;
+constexpr int kStrideB = kTileColumns + 8;
+constexpr int kStrideSum = kTileColumns + 4;
+
+// A thread owns rows thread / 16 + i * kThreads / 16 and four neighbouring columns.
+template <int kRowsOfTile, int kThreadsOfTile>
+class FmaTile {
+ public:
+  static constexpr int kRows = kRowsOfTile;
+  static constexpr int kThreads = kThreadsOfTile;
+
+  __device__ __forceinline__ void add_product(const float* a, const float* b) {
+    const float* own_a = a + row() * kStrideA;
+    const float* own_b = b + column();
+#pragma unroll
+    for (int k = 0; k < kTileDepth; k += 4) {
+      float left[kPerThread][4];
+#pragma unroll
+      for (int i = 0; i < kPerThread; ++i) {
+        const float4 v = *reinterpret_cast<const float4*>(own_a + i * kRowStep * kStrideA + k);
+        left[i][0] = v.x, left[i][1] = v.y, left[i][2] = v.z, left[i][3] = v.w;
+      }
+#pragma unroll
+      for (int step = 0; step < 4; ++step) {
+        const float4 right = *reinterpret_cast<const float4*>(own_b + (k + step) * kStrideB);
+#pragma unroll
+        for (int i = 0; i < kPerThread; ++i) {
+          sum_[i][0] = fmaf(left[i][step], right.x, sum_[i][0]);
+          sum_[i][1] = fmaf(left[i][step], right.y, sum_[i][1]);
+          sum_[i][2] = fmaf(left[i][step], right.z, sum_[i][2]);
+          sum_[i][3] = fmaf(left[i][step], right.w, sum_[i][3]);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store(float* sums) const {
+#pragma unroll
+    for (int i = 0; i < kPerThread; ++i) {
+      *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStrideSum + column()) =
+          make_float4(sum_[i][0], sum_[i][1], sum_[i][2], sum_[i][3]);
+    }
+  }
+
+ private:
+  static constexpr int kColumnThreads = kTileColumns / 4;
+  static constexpr int kRowStep = kThreads / kColumnThreads;
+  static constexpr int kPerThread = kRows / kRowStep;
+
+  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / kColumnThreads; }
+  static __device__ __forceinline__ int column() { return static_cast<int>(threadIdx.x) % kColumnThreads * 4; }
+
+  float sum_[kPerThread][4] = {};
+};
+
+// Warps own kWarpRows x kWarpColumns of the tile each. Sums are float32.
+template <int kRowsOfTile, int kThreadsOfTile>
+class Tf32Tile {
+ public:
+  static constexpr int kRows = kRowsOfTile;
+  static constexpr int kThreads = kThreadsOfTile;
+
+  __device__ __forceinline__ void add_product(const float* a, const float* b) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const float* own_a = a + (warp_row() + lane / 4) * kStrideA + lane % 4;
+    const float* own_b = b + lane % 4 * kStrideB + warp_column() + lane / 4;
+#pragma unroll
+    for (int k = 0; k < kTileDepth; k += 8) {
+      uint32_t left[kTilesDown][4];
+#pragma unroll
+      for (int i = 0; i < kTilesDown; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(own_a[(16 * i + 8 * (r % 2)) * kStrideA + k + 4 * (r / 2)]);
+      }
+#pragma unroll
+      for (int j = 0; j < kTilesAcross; ++j) {
+        uint32_t right[2];
+#pragma unroll
+        for (int r = 0; r < 2; ++r) right[r] = to_tf32(own_b[(k + 4 * r) * kStrideB + 8 * j]);
+#pragma unroll
+        for (int i = 0; i < kTilesDown; ++i) mma_tf32(sum_[i][j], left[i], right);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void store(float* sums) const {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    float* own = sums + (warp_row() + lane / 4) * kStrideSum + warp_column() + lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < kTilesDown; ++i) {
+#pragma unroll
+      for (int j = 0; j < kTilesAcross; ++j) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) own[(16 * i + 8 * (r / 2)) * kStrideSum + 8 * j + r % 2] = sum_[i][j][r];
+      }
+    }
+  }
+
+ private:
+  static constexpr int kWarps = kThreads / 32;
+  static constexpr int kWarpRows = kRows < 32 ? kRows : 32;
+  static constexpr int kWarpColumns = kTileColumns * kRows / kWarps / kWarpRows;
+  static constexpr int kWarpsAcross = kTileColumns / kWarpColumns;
+  static constexpr int kTilesDown = kWarpRows / 16;
+  static constexpr int kTilesAcross = kWarpColumns / 8;
+
+  static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
+  static __device__ __forceinline__ int warp_row() { return warp() / kWarpsAcross * kWarpRows; }
+  static __device__ __forceinline__ int warp_column() { return warp() % kWarpsAcross * kWarpColumns; }
+
+  float sum_[kTilesDown][kTilesAcross][4] = {};
+};
+
+}  // namespace ftwt::cuda

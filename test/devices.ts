@@ -1,0 +1,51 @@
+/** Where kernels run: every test of a kernel runs on all of these. */
+import assert from 'node:assert/strict';
+import * as tf from '@tensorflow/tfjs';
+import '../src/index.js';
+import { binding, emulatorBinding } from '../src/binding.js';
+
+/**
+ * Makes each device in turn the backend: `native` with every instruction set of this processor, the emulator of CUDA
+ * with every schedule of its threads, and a GPU where there is one. Yields a label.
+ */
+export function* eachDevice(): Generator<string> {
+  yield* eachInstructionSet();
+  yield* eachSchedule();
+  if (binding.cudaDevices().devices.length > 0) {
+    useBackend('cuda');
+    yield 'cuda';
+  }
+}
+
+/** `native`, with each instruction set of this processor in turn. */
+export function* eachInstructionSet(): Generator<string> {
+  const { instructionSet, instructionSets } = binding.info();
+  useBackend('native');
+  try {
+    for (const name of instructionSets) {
+      binding.setInstructionSet(name);
+      yield `native, ${name}`;
+    }
+  } finally {
+    binding.setInstructionSet(instructionSet);
+  }
+}
+
+/** The emulator, with each order of threads in turn: a missing barrier gives another result in one of them. */
+export function* eachSchedule(): Generator<string> {
+  useBackend('emulator');
+  try {
+    for (const order of ['forward', 'reverse', 'random'] as const) {
+      emulatorBinding().setSchedule(order);
+      yield `emulator, ${order}`;
+    }
+  } finally {
+    emulatorBinding().setSchedule('forward');
+  }
+}
+
+/** Our backends start without waiting, so there is nothing to await. */
+function useBackend(name: string): void {
+  void tf.setBackend(name);
+  assert.equal(tf.getBackend(), name, `backend ${name} does not start`);
+}
