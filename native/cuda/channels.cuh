@@ -1,11 +1,9 @@
-// V neighbouring channels of one pixel, V = 4 as one access of 16 bytes, and the activations on them.
+// V neighbouring channels of one pixel, V = 4 as one access of 16 bytes.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <cstdint>
 #include <initializer_list>
-
-#include "ops/activation.h"
 
 namespace ftwt::cuda {
 
@@ -47,19 +45,6 @@ template <int V>
 __device__ __forceinline__ void add_product(Channels<V>& sum, const Channels<V>& a, const Channels<V>& b) {
 #pragma unroll
   for (int i = 0; i < V; ++i) sum.at[i] = fmaf(a.at[i], b.at[i], sum.at[i]);
-}
-
-// NaN passes, as in tfjs. Without branches: the activation is the same for all threads, its bounds are constants.
-__device__ __forceinline__ float activate(float z, Activation activation) {
-  const float low = activation == Activation::Linear ? -INFINITY : 0.0f;
-  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
-  return z < low ? low : z > high ? high : z;
-}
-
-// Whether a gradient passes the activation at z.
-__device__ __forceinline__ bool passes(float z, Activation activation) {
-  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
-  return (activation == Activation::Linear) | ((z > 0.0f) & (z <= high));
 }
 
 // Whether arrays can be read 4 floats at a time. nullptr is aligned.

@@ -1,12 +1,12 @@
 // Depthwise convolution, forward with bias and activation, and its two gradients.
 //
 // Outputs (y, and dx where the stride is 1, which is the same sum with the filter turned round): a thread computes a
-// vector of 4 channels (1 where c % 4 != 0 or an array is not aligned) for a tile of 4 x 2 output pixels, from
-// registers: each row of source columns is loaded once and meets every output row whose window it is in. Blocks are 8
-// vectors wide, one line of 128 bytes per pixel, so their 32 tiles lie next to each other and share the halo in L1. 3 x
-// 3 and 5 x 5 filters with stride 1 or 2, no dilation, no multiplier; everything else takes one thread per output
-// vector and loops over taps; so does dx with a stride, where a tap that falls between the strides is skipped. Taps in
-// the padding are skipped, not multiplied by 0: a filter may hold infinities.
+// vector of 4 channels (1 where c % 4 != 0 or an array is not aligned) for a tile of output pixels, 4 rows of 2 with a
+// 3 x 3 filter: each row of source columns is loaded once and meets every output row whose window it is in. Blocks are
+// 8 vectors wide, one line of 128 bytes per pixel, so their 32 tiles lie next to each other and share the halo in L1.
+// That is for 3 x 3 and 5 x 5 filters with stride 1 or 2, no dilation, no multiplier; everything else takes one thread
+// per output vector, which loops over taps. So does dx with a stride; taps that fall between the strides are skipped.
+// Taps in the padding are skipped, not multiplied by 0: a filter may hold infinities.
 //
 // Filter gradient, two stages, deterministic: a thread walks down a strip of 4 columns x 8 rows of dy and keeps the
 // sums of its taps in registers; they are added over the block in shared memory, over the blocks by a second kernel.
@@ -20,6 +20,7 @@
 // other than 3 x 3 read dy once per group of taps in the filter gradient.
 #include "ops/depthwise_conv2d.h"
 
+#include "cuda/activate.cuh"
 #include "cuda/channels.cuh"
 #include "cuda/context.h"
 #include "cuda/device.cuh"
