@@ -6,10 +6,17 @@
 
 namespace ftwt::cuda {
 
-__device__ __forceinline__ float activate(float v, Activation activation) {
-  if (activation == Activation::Linear) return v;
-  v = v < 0.0f ? 0.0f : v;
-  return activation == Activation::Relu6 && v > 6.0f ? 6.0f : v;
+// Without branches: the activation is the same for all threads, its bounds are constants.
+__device__ __forceinline__ float activate(float z, Activation activation) {
+  const float low = activation == Activation::Linear ? -INFINITY : 0.0f;
+  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
+  return z < low ? low : z > high ? high : z;
+}
+
+// Whether a gradient passes the activation at z.
+__device__ __forceinline__ bool passes(float z, Activation activation) {
+  const float high = activation == Activation::Relu6 ? 6.0f : INFINITY;
+  return (activation == Activation::Linear) | ((z > 0.0f) & (z <= high));
 }
 
 }  // namespace ftwt::cuda

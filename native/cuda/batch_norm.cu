@@ -20,6 +20,7 @@
 // the same operations as in the forward pass.
 #include "ops/batch_norm.h"
 
+#include "cuda/activate.cuh"
 #include "cuda/channels.cuh"
 #include "cuda/column_blocks.cuh"
 #include "cuda/context.h"

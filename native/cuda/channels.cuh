@@ -1,11 +1,9 @@
-// V neighbouring channels of one pixel, V = 4 as one access of 16 bytes, and the activations on them.
+// V neighbouring channels of one pixel, V = 4 as one access of 16 bytes.
 #pragma once
 #include <cuda_runtime.h>
 
 #include <cstdint>
 #include <initializer_list>
-
-#include "ops/activation.h"
 
 namespace ftwt::cuda {
 
@@ -47,19 +45,6 @@ template <int V>
 __device__ __forceinline__ void add_product(Channels<V>& sum, const Channels<V>& a, const Channels<V>& b) {
 #pragma unroll
   for (int i = 0; i < V; ++i) sum.at[i] = fmaf(a.at[i], b.at[i], sum.at[i]);
-}
-
-// NaN passes, as in tfjs.
-__device__ __forceinline__ float activate(float z, Activation activation) {
-  if (activation == Activation::Linear) return z;
-  z = z < 0.0f ? 0.0f : z;
-  return activation == Activation::Relu6 && z > 6.0f ? 6.0f : z;
-}
-
-// Whether a gradient passes the activation at z.
-__device__ __forceinline__ bool passes(float z, Activation activation) {
-  if (activation == Activation::Linear) return true;
-  return z > 0.0f && !(activation == Activation::Relu6 && z > 6.0f);
 }
 
 // Whether arrays can be read 4 floats at a time. nullptr is aligned.

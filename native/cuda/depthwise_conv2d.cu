@@ -1,12 +1,12 @@
 // Depthwise convolution, forward with bias and activation, and its two gradients.
 //
 // Outputs (y, and dx where the stride is 1, which is the same sum with the filter turned round): a thread computes a
-// vector of 4 channels (1 where c % 4 != 0 or an array is not aligned) for a tile of 4 x 2 output pixels, from
-// registers: each row of source columns is loaded once and meets every output row whose window it is in. Blocks are 8
-// vectors wide, one line of 128 bytes per pixel, so their 32 tiles lie next to each other and share the halo in L1. 3 x
-// 3 and 5 x 5 filters with stride 1 or 2, no dilation, no multiplier; everything else takes one thread per output
-// vector and loops over taps; so does dx with a stride, where a tap that falls between the strides is skipped. Taps in
-// the padding are skipped, not multiplied by 0: a filter may hold infinities.
+// vector of 4 channels (1 where c % 4 != 0 or an array is not aligned) for a tile of output pixels, 4 rows of 2 with a
+// 3 x 3 filter: each row of source columns is loaded once and meets every output row whose window it is in. Blocks are
+// 8 vectors wide, one line of 128 bytes per pixel, so their 32 tiles lie next to each other and share the halo in L1.
+// That is for 3 x 3 and 5 x 5 filters with stride 1 or 2, no dilation, no multiplier; everything else takes one thread
+// per output vector, which loops over taps. So does dx with a stride; taps that fall between the strides are skipped.
+// Taps in the padding are skipped, not multiplied by 0: a filter may hold infinities.
 //
 // Filter gradient, two stages, deterministic: a thread walks down a strip of 4 columns x 8 rows of dy and keeps the
 // sums of its taps in registers; they are added over the block in shared memory, over the blocks by a second kernel.
@@ -20,6 +20,7 @@
 // other than 3 x 3 read dy once per group of taps in the filter gradient.
 #include "ops/depthwise_conv2d.h"
 
+#include "cuda/activate.cuh"
 #include "cuda/channels.cuh"
 #include "cuda/context.h"
 #include "cuda/device.cuh"
@@ -29,8 +30,9 @@ namespace ftwt::cuda {
 namespace {
 
 constexpr int kMaxWidth = 8;  // vectors
-// Output pixels of a thread.
-constexpr int kTileRows = 4;
+// Output pixels of a thread, as many as its registers hold.
+template <int K>
+constexpr int kRowsPerTile = K == 3 ? 4 : 3;
 constexpr int kTileColumns = 2;
 // Of dy in the filter gradient.
 constexpr int kStripRows = 8;
@@ -53,6 +55,7 @@ struct DepthwiseSum {
 
 template <int V, int K, int S>
 __global__ void __launch_bounds__(kColumnThreads, 2) depthwise_tile_kernel(PixelGrid grid, DepthwiseSum sum) {
+  constexpr int kTileRows = kRowsPerTile<K>;
   constexpr int kRows = (kTileRows - 1) * S + K;
   constexpr int kColumns = (kTileColumns - 1) * S + K;
   Place at;
@@ -113,7 +116,7 @@ __global__ void __launch_bounds__(kColumnThreads, 2) depthwise_tile_kernel(Pixel
 
 template <int V, int K, int S>
 void launch_tiles(const DepthwiseSum& sum, int64_t n) {
-  const int64_t rows = (sum.output_h + kTileRows - 1) / kTileRows;
+  const int64_t rows = (sum.output_h + kRowsPerTile<K> - 1) / kRowsPerTile<K>;
   const int64_t columns = (sum.output_w + kTileColumns - 1) / kTileColumns;
   for_pixel_grids(n, rows, columns, sum.c, V, kMaxWidth, [&](const PixelGrid& pixels, dim3 grid, dim3 block) {
     launch(depthwise_tile_kernel<V, K, S>, grid, block, 0, current_stream(), pixels, sum);

@@ -143,7 +143,7 @@ __device__ __forceinline__ unsigned first_in_window(const Windows& windows, cons
 }
 
 template <int V>
-__global__ void __launch_bounds__(kColumnThreads)
+__global__ void __launch_bounds__(kColumnThreads, 4)
     max_pool_grad_kernel(PixelGrid grid, Windows windows, const float* x, const float* y, const float* dy, float* dx) {
   Place at;
   if (!grid.find<V>(at)) return;
