@@ -17,12 +17,15 @@
 // Launch: n * row tiles * column tiles blocks. Tiles of 128 rows (256 threads, 8 x 4 sums a thread), 64 or 16 rows (128
 // threads) for small images; 44, 29 or 18 KiB of shared memory. In TF32 the same tiles with m16n8k8 products.
 //
-// Limits, H100: FMA 67 TFLOP/s. Per 16 steps of depth a thread of the large tile does 512 FMAs, reads 96 vectors of
+// Limits, H100: FMA 67 TFLOP/s. Per 16 steps of depth a thread of the large tile does 512 FMAs, reads 48 vectors of
 // shared memory, and issues 2 + 4 copies (about 60 instructions), so 70 % of the FMA rate is in sight; [128, 32, 32,
-// 64] 3x3 to 64, all active: 4.8 GMAC, 0.2 ms, beside 80 MB of packing and results (25 us). With 16 rows, weights come
-// from L2 at 16 MACs per element: about 40 TFLOP/s; 2 x 2 pixels use 4 of the 16 rows. TF32: bound by issuing copies
-// and shared memory reads, not by the tensor cores. Hazards: masked channels are never read, so NaN in them stays
-// there; like on the host, a filter with infinities meets the zeros of the padding.
+// 64] 3x3 to 64, all active: 4.8 GMAC, 0.2 ms, beside 130 MB of packing, reading and writing (40 us). With 16 rows,
+// weights come from L2 at 16 MACs per element: about 40 TFLOP/s; 2 x 2 pixels use 4 of the 16 rows. TF32: bound by
+// issuing copies and reading shared memory, not by the tensor cores. A batch of one small image does not fill the
+// device: the depth is not split.
+//
+// Hazards: masked channels are never read, so NaN in them stays there; like on the host, a filter with infinities meets
+// the zeros of the padding.
 #include "ops/channel_sparse_conv2d.h"
 
 #include <algorithm>

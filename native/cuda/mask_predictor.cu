@@ -12,7 +12,9 @@
 // Bytes: forward reads x once; every block reads the weights (from L2: 1 MiB for 512 x 512, 128 samples 128 MiB, about
 // 25 us at 5 TB/s; the c_in * c_out MACs per sample are nothing beside them). Backward reads x and writes dx once and
 // reads the weights likewise. Limit: memory for large images ([128, 32, 32, 64]: 10 us forward, 20 us backward), L2 for
-// small ones. Hazards: features are written and read by one block through global memory, with a barrier between; NaN as
+// small ones.
+//
+// Hazards: features are written and read by one block through global memory, with a barrier between; NaN as
 // on the host.
 #include "ops/mask_predictor.h"
 

@@ -12,8 +12,9 @@
 // rank_rows first, and keys and sums lie in global memory.
 //
 // Bytes: 8 a channel. Time: the chain of c dependent additions (4 cycles each, about 6 with the broadcasts: 2 us for
-// 512 channels) and log2(c)^2 / 2 steps of the sort, nothing to do with bandwidth; samples run side by side. Hazard: a
-// compiler that reassociates the sums (--use_fast_math does not, but would flush denormals: never use it).
+// 512 channels) and log2(c)^2 / 2 steps of the sort, nothing to do with bandwidth; samples run side by side.
+//
+// Hazard: a compiler that reassociates the sums (--use_fast_math does not, but would flush denormals: never use it).
 #include "ops/mass_mask.h"
 
 #include "cuda/context.h"
