@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { DeviceBackend } from '../src/backend/deviceBackend.js';
 import type { OpTable } from '../src/binding.js';
 import * as ftwt from '../src/index.js';
+import { Target } from '../bench/device/target.js';
 import { uniform } from './agrees.js';
 import { calls } from './backend/kernelCalls.js';
 import { sparseConvCases } from './cases/channelSparseConv2d.js';
@@ -120,8 +121,7 @@ async function main(device: string): Promise<void> {
   const backend = tf.backend() as DeviceBackend;
   const counts = counted(backend.ops);
   const runs = [convolutions, sparseConvolutions, matrixProducts, masks, training];
-  const passes = device.startsWith('cuda') ? (['fp32', 'tf32'] as const) : (['fp32'] as const);
-  for (const precision of passes) {
+  for (const precision of new Target().precisions) {
     backend.setPrecision(precision);
     for (const run of runs) run();
     for (const call of Object.values(calls)) tf.tidy(() => void call());
