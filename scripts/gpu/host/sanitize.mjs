@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 const tools = ['memcheck', 'racecheck', 'synccheck', 'initcheck'];
 const findingsStatus = 86;
+const summary = /(ERROR|RACECHECK) SUMMARY: .*/g;
 
 export function run(context) {
   const { rest, out, device, save, requireDevice } = context;
@@ -36,16 +37,21 @@ function check({ app, out, device, environment }, sanitizer, tool) {
   if (error !== undefined) throw new Error(`${sanitizer}: ${error.message}`);
   const seconds = (Date.now() - start) / 1000;
   const text = readFileSync(log, 'utf8');
-  const summaries = text.match(/(ERROR|RACECHECK) SUMMARY: .*/g) ?? [];
-  const finished = /^every op ran/m.test(text);
-  // Without a summary, the tool did not watch: no finding would say nothing then.
-  const clean = status === 0 && finished && summaries.length > 0;
-  const verdict = clean
-    ? 'clean'
-    : status === findingsStatus
-      ? 'FINDINGS'
-      : `FAILED (${signal ?? `exit status ${status}`}${finished ? '' : ', not all ops ran'}${summaries.length > 0 ? '' : ', no summary'})`;
+  const { clean, verdict } = judge({ status, signal, text });
+  const summaries = text.match(summary) ?? [];
   return { tool, clean, verdict, status, signal, seconds, summaries, log };
+}
+
+/** Without a summary the tool did not watch, and no finding would say nothing. */
+export function judge({ status, signal, text }) {
+  if (status === findingsStatus) return { clean: false, verdict: 'FINDINGS' };
+  const problems = [
+    ...(status === 0 ? [] : [signal ?? `exit status ${status}`]),
+    ...(/^every op ran/m.test(text) ? [] : ['not all ops ran']),
+    ...(text.match(summary) ? [] : ['no summary']),
+  ];
+  if (problems.length === 0) return { clean: true, verdict: 'clean' };
+  return { clean: false, verdict: `FAILED (${problems.join(', ')})` };
 }
 
 function findSanitizer() {
