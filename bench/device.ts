@@ -7,10 +7,23 @@ import { mkdirSync, readFileSync, rmSync, existsSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deviceInfo, setDevice } from '../src/index.js';
-import { allLayers, layerMacs, networkMacs, networks, type Layer, type Network } from './device/networks.js';
+import {
+  allLayers,
+  layerMacs,
+  networkMacs,
+  networks,
+  type Layer,
+  type Network,
+} from './device/networks.js';
 import { deviceTable, type PeerRow, type Row } from './device/table.js';
 import { Target } from './device/target.js';
-import { timeLayer, timeNetwork, type ByPrecision, type Plan, type Timings } from './device/time.js';
+import {
+  timeLayer,
+  timeNetwork,
+  type ByPrecision,
+  type Plan,
+  type Timings,
+} from './device/time.js';
 import { environment, projectRoot } from './harness.js';
 
 const usage = `usage: npm run bench -- device [options] [part of a name …]
@@ -142,7 +155,9 @@ function torch(shapes: string, results: string): Peer | undefined {
   rmSync(results, { force: true });
   const { error, status } = spawnSync('python3', [script, shapes, results], { stdio: 'inherit' });
   if (status === 0 && existsSync(results)) return JSON.parse(readFileSync(results, 'utf8')) as Peer;
-  console.error(`PyTorch was not timed: ${error?.message ?? `python3 ended with status ${status}`}`);
+  console.error(
+    `PyTorch was not timed: ${error?.message ?? `python3 ended with status ${status}`}`,
+  );
   return undefined;
 }
 

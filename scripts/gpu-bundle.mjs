@@ -2,11 +2,19 @@
 // and without Node, npm, a compiler or a network. `bash run.sh help` there tells the rest.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+} from 'node:fs';
 import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cifar10Files, fashionMnistFiles } from './gpu/data.mjs';
 import { bundledFiles } from './gpu/files.mjs';
@@ -26,7 +34,9 @@ function main() {
   const options = parsed();
   if (options.help) return console.log(usage);
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new Error(`A bundle is for x86-64 Linux and made there; this is ${process.platform}-${process.arch}`);
+    throw new Error(
+      `A bundle is for x86-64 Linux and made there; this is ${process.platform}-${process.arch}`,
+    );
   }
   const out = resolve(options.out);
   if (existsSync(out) && readdirSync(out).length > 0 && !existsSync(join(out, 'manifest.json'))) {
@@ -73,7 +83,9 @@ function parsed() {
 /** In a process of its own, as the addon stays loaded. */
 function checkCuda(allowed) {
   const ask = "console.log(JSON.stringify(require('./dist/src/index.js').deviceInfo().cuda))";
-  const { built } = JSON.parse(execFileSync(process.execPath, ['-e', ask], { cwd: root, encoding: 'utf8' }));
+  const { built } = JSON.parse(
+    execFileSync(process.execPath, ['-e', ask], { cwd: root, encoding: 'utf8' }),
+  );
   if (built) return;
   const problem = 'The addon in build/Release was built WITHOUT CUDA: no GPU will run its kernels.';
   if (!allowed) {
@@ -97,8 +109,11 @@ function write(folder, app, data) {
   const xz = findOnPath('xz');
   copyFileSync(xz, join(folder, 'xz'));
   mkdirSync(join(folder, 'lib'));
-  for (const library of [...librariesOf(xz), ...librariesOf(process.execPath)]) {
+  for (const library of librariesOf(xz))
     copyFileSync(library, join(folder, 'lib', basename(library)));
+  for (const library of librariesOf(process.execPath)) {
+    const path = join(folder, 'lib', `${basename(library)}.xz`);
+    writeFileSync(path, compress(readFileSync(library), cache));
   }
   const node = strippedNode();
   report(folder, 'node.xz', node);

@@ -34,9 +34,18 @@ function convolutions(): void {
     for (const c of cases) {
       const { strides = 1, pad = 'same', dilations = 1, dimRoundingMode } = c;
       const f: Convolution = (x, filter) =>
-        conv(x as tf.Tensor4D, filter as tf.Tensor4D, strides, pad, 'NHWC', dilations, dimRoundingMode);
+        conv(
+          x as tf.Tensor4D,
+          filter as tf.Tensor4D,
+          strides,
+          pad,
+          'NHWC',
+          dilations,
+          dimRoundingMode,
+        );
       // tfjs's gradients know neither dilations nor rounding.
-      const run = c.dilations === undefined && dimRoundingMode === undefined ? differentiate : apply;
+      const run =
+        c.dilations === undefined && dimRoundingMode === undefined ? differentiate : apply;
       tf.tidy(() => run(f, uniform(c.x), uniform(c.filter)));
     }
   }
@@ -90,7 +99,13 @@ function masks(): void {
 }
 
 function training(): void {
-  for (const shape of [[1, 1, 1, 1], [3, 5, 4, 9], [2, 6, 6, 70], [1, 15, 14, 8]]) { // prettier-ignore
+  for (const shape of [
+    [1, 1, 1, 1],
+    [3, 5, 4, 9],
+    [2, 6, 6, 70],
+    [1, 15, 14, 8],
+  ]) {
+    // prettier-ignore
     tf.tidy(() => {
       const c = shape[3];
       const normalise = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) =>

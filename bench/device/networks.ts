@@ -39,7 +39,12 @@ export interface Layer {
   batches: number[];
 }
 
-const conv = (cOut: number, kernel = 3, stride = 1): Step => ({ type: 'conv', cOut, kernel, stride });
+const conv = (cOut: number, kernel = 3, stride = 1): Step => ({
+  type: 'conv',
+  cOut,
+  kernel,
+  stride,
+});
 const block = (cOut: number, stride = 1): Step => ({ type: 'block', cOut, stride });
 const vggStage = (...widths: number[]): Step[] => [
   ...widths.map((cOut) => conv(cOut)),
@@ -78,7 +83,13 @@ export const networks: Network[] = [
 function layersOf({ name, input, steps }: Network, batches: number[]): Layer[] {
   let [h, w, c] = input;
   const found = new Map<string, Layer>();
-  const add = (cIn: number, cOut: number, kernel: number, stride: number, size: [number, number]) => {
+  const add = (
+    cIn: number,
+    cOut: number,
+    kernel: number,
+    stride: number,
+    size: [number, number],
+  ) => {
     const [height, width] = size;
     const pad = kernel >> 1;
     const out = (length: number) => Math.floor((length + 2 * pad - kernel) / stride) + 1;
@@ -147,7 +158,12 @@ export function layerMacs({ outH, outW, kh, kw, cIn, cOut }: Layer): number {
 export function buildNetwork({ input, steps }: Network): tf.LayersModel {
   const start = tf.input({ shape: input });
   let x = start;
-  const normalised = (from: tf.SymbolicTensor, filters: number, kernelSize: number, strides = 1) => {
+  const normalised = (
+    from: tf.SymbolicTensor,
+    filters: number,
+    kernelSize: number,
+    strides = 1,
+  ) => {
     const y = tf.layers
       .conv2d({ filters, kernelSize, strides, padding: 'same', useBias: false })
       .apply(from);

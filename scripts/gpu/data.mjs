@@ -3,7 +3,12 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-const fashionMnist = ['train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'];
+const fashionMnist = [
+  'train-images-idx3',
+  'train-labels-idx1',
+  't10k-images-idx3',
+  't10k-labels-idx1',
+];
 
 /** The four files of a folder, uncompressed: xz packs them tighter than gzip has. */
 export function fashionMnistFiles(folder) {

@@ -16,7 +16,8 @@ const addons = ['ftwt.node', 'emulator/ftwt.node', 'emulator-tests'];
 export function bundledFiles(root) {
   const files = new Map();
   const add = (path, from = join(root, path)) => {
-    if (!existsSync(from)) throw new Error(`${path} is missing: expected a built clone (npm run build)`);
+    if (!existsSync(from))
+      throw new Error(`${path} is missing: expected a built clone (npm run build)`);
     files.set(`app/${path}`, from);
   };
   for (const path of ['package.json', 'LICENSE']) add(path);
@@ -77,7 +78,9 @@ function describingFiles(path, modules) {
   let folder = dirname(path);
   const result = [];
   for (; folder.length >= modules.length; folder = dirname(folder)) {
-    const names = readdirSync(folder).filter((name) => /^(package\.json|licen[cs]e.*)$/i.test(name));
+    const names = readdirSync(folder).filter((name) =>
+      /^(package\.json|licen[cs]e.*)$/i.test(name),
+    );
     for (const name of names) {
       const file = join(folder, name);
       if (lstatSync(file).isFile()) {
@@ -95,7 +98,9 @@ function namesPackage(folder) {
 }
 
 function requiredBy(path) {
-  const calls = readFileSync(path, 'utf8').matchAll(/\b(?:require|import)\(\s*["']([^"']+)["']\s*\)/g);
+  const calls = readFileSync(path, 'utf8').matchAll(
+    /\b(?:require|import)\(\s*["']([^"']+)["']\s*\)/g,
+  );
   return new Set([...calls].map(([, name]) => name));
 }
 

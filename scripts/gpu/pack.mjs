@@ -1,4 +1,5 @@
 // Archives for scripts/gpu/unpack.mjs: a line of JSON that lists the files, then their contents, all through `xz -9`.
+import { Buffer } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';

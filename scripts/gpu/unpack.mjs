@@ -11,7 +11,9 @@ export function unpack(archive, folder) {
     env: { ...process.env, LD_LIBRARY_PATH: join(bundle, 'lib') },
   });
   if (status !== 0) {
-    throw new Error(`${archive} does not decompress: ${error?.message ?? stderr.toString().trim()}`);
+    throw new Error(
+      `${archive} does not decompress: ${error?.message ?? stderr.toString().trim()}`,
+    );
   }
   const headerEnd = stdout.indexOf('\n');
   const partial = `${folder}.partial-${process.pid}`;

@@ -98,7 +98,10 @@ test('an archive unpacks to the same files, or leaves nothing', async (t) => {
 test('a sanitizer is clean only if it watched all of a run that succeeded', async () => {
   const { judge } = await load('host/sanitize.mjs');
   const all = 'every op ran: 32 ops, 1264 calls\n========= ERROR SUMMARY: 0 errors\n';
-  assert.deepEqual(judge({ status: 0, signal: null, text: all }), { clean: true, verdict: 'clean' });
+  assert.deepEqual(judge({ status: 0, signal: null, text: all }), {
+    clean: true,
+    verdict: 'clean',
+  });
   const verdicts = [
     { status: 86, signal: null, text: all },
     { status: 0, signal: null, text: 'every op ran: 32 ops, 1264 calls' },

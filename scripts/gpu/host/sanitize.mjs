@@ -8,14 +8,16 @@ const findingsStatus = 86;
 const summary = /(ERROR|RACECHECK) SUMMARY: .*/g;
 
 export function run(context) {
-  const { rest, out, device, save, requireDevice } = context;
+  const { rest, device, save, requireDevice } = context;
   const unknown = rest.filter((tool) => !tools.includes(tool));
-  if (unknown.length > 0) throw new Error(`expected ${tools.join(', ')}, got ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`expected ${tools.join(', ')}, got ${unknown.join(', ')}`);
   if (!device.startsWith('cuda')) throw new Error(`sanitize is for --device cuda, got ${device}`);
   const sanitizer = findSanitizer();
   requireDevice();
   const results = (rest.length > 0 ? rest : tools).map((tool) => check(context, sanitizer, tool));
-  for (const { tool, verdict, log } of results) console.log(`${tool.padEnd(10)} ${verdict}  ${log}`);
+  for (const { tool, verdict, log } of results)
+    console.log(`${tool.padEnd(10)} ${verdict}  ${log}`);
   save('sanitize.json', { sanitizer, results });
   return results.every(({ clean }) => clean) ? 0 : 1;
 }
@@ -56,7 +58,11 @@ export function judge({ status, signal, text }) {
 
 function findSanitizer() {
   const { PATH = '', CUDA_HOME = '/usr/local/cuda' } = process.env;
-  const folders = [...PATH.split(':'), join(CUDA_HOME, 'bin'), join(CUDA_HOME, 'compute-sanitizer')];
+  const folders = [
+    ...PATH.split(':'),
+    join(CUDA_HOME, 'bin'),
+    join(CUDA_HOME, 'compute-sanitizer'),
+  ];
   const found = folders
     .map((folder) => join(folder, 'compute-sanitizer'))
     .find((path) => existsSync(path));
