@@ -190,7 +190,7 @@ function checkSize(folder, limit) {
     .map(({ name }) => `  ${name.padEnd(14)} ${mib(sizeOf(join(folder, name)))} MiB`)
     .join('\n');
   throw new Error(
-    `The bundle would have ${mib(bytes)} MiB, more than ${limit}:\n${parts}\nLeave data out, or give --max-mib`,
+    `The bundle would have ${mib(bytes)} MiB, more than ${limit}:\n${parts}\nLeave data out, build for fewer GPUs (npm run build:native -- --CDCMAKE_CUDA_ARCHITECTURES=90), or give --max-mib`,
   );
 }
 
