@@ -60,14 +60,19 @@ export interface Environment {
   platform: string;
 }
 
+/** Of the clone; a bundle for GPU hosts has none and says it in FTWT_COMMIT. */
+function commit(): string {
+  const given = process.env.FTWT_COMMIT;
+  if (given) return given;
+  const git = ['rev-parse', '--short', 'HEAD'];
+  return execFileSync('git', git, { cwd: projectRoot, encoding: 'utf8' }).trim();
+}
+
 export function environment(): Environment {
   const { threads, instructionSet } = deviceInfo();
   return {
     date: new Date().toISOString().slice(0, 10),
-    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
-      cwd: projectRoot,
-      encoding: 'utf8',
-    }).trim(),
+    commit: commit(),
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     threads,

@@ -1,5 +1,5 @@
 /** npm run bench -- <benchmark> [arguments] */
-const benchmarks = ['train', 'conv', 'sparse', 'demo', 'report'] as const;
+const benchmarks = ['train', 'conv', 'sparse', 'device', 'demo', 'report'] as const;
 
 async function main(): Promise<void> {
   const [name, ...rest] = process.argv.slice(2);
@@ -12,4 +12,7 @@ async function main(): Promise<void> {
   await run(rest);
 }
 
-void main();
+main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

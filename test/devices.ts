@@ -6,12 +6,14 @@ import { binding, emulatorBinding } from '../src/binding.js';
 
 /**
  * Makes each device in turn the backend: `native` with every instruction set of this processor, the emulator of CUDA
- * with every schedule of its threads, and a GPU where there is one. Yields a label.
+ * with every schedule of its threads, and a GPU where there is one. Yields a label. The setting FTWT_TEST_DEVICE
+ * (`native`, `emulator`, `cuda` or `cuda:1`) leaves one of them, which must be there.
  */
 export function* eachDevice(): Generator<string> {
-  yield* eachInstructionSet();
-  yield* eachSchedule();
-  if (binding.cudaDevices().devices.length > 0) {
+  const only = process.env.FTWT_TEST_DEVICE?.split(':')[0];
+  if (only === undefined || only === 'native') yield* eachInstructionSet();
+  if (only === undefined || only === 'emulator') yield* eachSchedule();
+  if (only === 'cuda' || (only === undefined && binding.cudaDevices().devices.length > 0)) {
     useBackend('cuda');
     yield 'cuda';
   }

@@ -1,4 +1,7 @@
-/** What a device backend does beyond its kernels: where data are, waiting, memory, errors. On the emulator. */
+/**
+ * What a device backend does beyond its kernels: where data are, waiting, memory, errors. On the emulator, or on the GPU
+ * that FTWT_TEST_DEVICE names.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
@@ -7,7 +10,8 @@ import type { DeviceBackend, DeviceMemoryInfo } from '../../src/backend/deviceBa
 import { deviceInfo, setDevice, setPrecision } from '../../src/index.js';
 
 process.env.FTWT_EMULATOR_MEMORY = String(64 * 2 ** 20); // read when the emulator is loaded
-void tf.setBackend('emulator');
+const device = process.env.FTWT_TEST_DEVICE?.startsWith('cuda') ? 'cuda' : 'emulator';
+void tf.setBackend(device);
 const backend = tf.backend() as DeviceBackend;
 const bytesOnDevice = () => (tf.memory() as unknown as DeviceMemoryInfo).numBytesInGPU;
 
@@ -71,7 +75,8 @@ test('2,000 operations leave device memory, data and tensors flat', async () => 
   assert.deepEqual(state(), before);
 });
 
-test('a device without room is an error, and goes on working', () => {
+const noGpu = { skip: device === 'cuda' && 'a GPU has room' };
+test('a device without room is an error, and goes on working', noGpu, () => {
   const before = tf.memory().numTensors;
   const half = () => tf.fill([8 * 2 ** 20], 1); // 32 MiB
   assert.throws(() => tf.tidy(() => [half(), half(), half()]), {
@@ -93,7 +98,7 @@ test('tensors move between backends with their values', async () => {
   const x = tf.tidy(() => tf.square(tf.tensor1d([1, 2, 3])));
   await tf.setBackend('native');
   tf.tidy(() => assert.deepEqual(Array.from(tf.neg(x).dataSync()), [-1, -4, -9]));
-  await tf.setBackend('emulator');
+  await tf.setBackend(device);
   tf.tidy(() => assert.deepEqual(Array.from(tf.neg(x).dataSync()), [-1, -4, -9]));
   x.dispose();
 });
@@ -102,12 +107,15 @@ test('setDevice says why a device cannot be had', async () => {
   const expected = { name: 'FtwtError', code: 'INVALID_ARGUMENT' };
   await assert.rejects(setDevice('gpu'), { ...expected, message: /expected native, .* got "gpu"/ });
   await assert.rejects(setDevice('native:1'), expected);
-  await assert.rejects(setDevice('emulator:1'), { ...expected, message: /device 0, .* got 1/ });
+  await assert.rejects(setDevice(`${device}:${backend.index + 1}`), {
+    ...expected,
+    message: /expected device \d+, which is in use, got \d+/,
+  });
   if (deviceInfo().cuda.devices.length === 0) {
     await assert.rejects(setDevice('cuda'), { code: 'NO_DEVICE', message: /^No CUDA device: .+/ });
   }
-  await setDevice('emulator');
-  assert.equal(tf.getBackend(), 'emulator');
+  await setDevice(device);
+  assert.equal(tf.getBackend(), device);
 });
 
 test('setPrecision is for GPUs', async () => {
@@ -116,5 +124,5 @@ test('setPrecision is for GPUs', async () => {
   assert.throws(() => setPrecision('fp64' as 'fp32'), { code: 'INVALID_ARGUMENT' });
   await setDevice('native');
   assert.throws(() => setPrecision('tf32'), { message: /expected the backend cuda, got native/ });
-  await setDevice('emulator');
+  await setDevice(device);
 });

@@ -1,0 +1,178 @@
+/**
+ * Convolutions and networks on a GPU, dense and channel-sparse, beside PyTorch's on the same one where python3 has it:
+ * `npm run bench -- device [options] [part of a name …]`.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, existsSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { deviceInfo, setDevice } from '../src/index.js';
+import {
+  allLayers,
+  layerMacs,
+  networkMacs,
+  networks,
+  type Layer,
+  type Network,
+} from './device/networks.js';
+import { deviceTable, type PeerRow, type Row } from './device/table.js';
+import { Target } from './device/target.js';
+import {
+  timeLayer,
+  timeNetwork,
+  type ByPrecision,
+  type Plan,
+  type Timings,
+} from './device/time.js';
+import { environment, projectRoot } from './harness.js';
+
+const usage = `usage: npm run bench -- device [options] [part of a name …]
+  --device NAME     cuda (default), cuda:N, native, emulator
+  --out FOLDER      for bench.md, bench.json and what the peer reads and writes (default runs/bench-device)
+  --batch LIST      of the networks and their layers (default 1,8,32,128)
+  --rounds COUNT    default 11; on the emulator 1
+  --max-macs COUNT  leave larger work out (default: none; on the emulator 200000)
+  --no-peer         without PyTorch`;
+
+interface Settings {
+  device: string;
+  out: string;
+  batches: number[];
+  maxMacs: number;
+  plan: Plan;
+  peer: boolean;
+  parts: string[];
+}
+
+function settings(args: string[]): Settings {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      device: { type: 'string', default: 'cuda' },
+      out: { type: 'string', default: join(projectRoot, 'runs', 'bench-device') },
+      batch: { type: 'string', default: '1,8,32,128' },
+      rounds: { type: 'string' },
+      'max-macs': { type: 'string' },
+      'no-peer': { type: 'boolean', default: false },
+    },
+  });
+  const emulated = values.device.startsWith('emulator');
+  const count = (name: string, text: string) => {
+    const value = Number(text);
+    if (!(value >= 1)) throw new Error(`${name} must be 1 or more, got "${text}"\n${usage}`);
+    return value;
+  };
+  return {
+    device: values.device,
+    out: resolve(values.out),
+    batches: values.batch.split(',').map((text) => count('--batch', text)),
+    maxMacs: count('--max-macs', values['max-macs'] ?? (emulated ? '200000' : 'Infinity')),
+    plan: {
+      rounds: count('--rounds', values.rounds ?? (emulated ? '1' : '11')),
+      roundMs: emulated ? 0 : 5,
+    },
+    peer: !values['no-peer'] && values.device.startsWith('cuda'),
+    parts: positionals,
+  };
+}
+
+/** What is timed, here and by the peer, each at its own batches. */
+interface Shapes {
+  layers: Layer[];
+  networks: (Network & { batches: number[] })[];
+}
+
+export async function run(args: string[]): Promise<void> {
+  if (args.includes('--help')) return console.log(usage);
+  const options = settings(args);
+  const { device, out, batches } = options;
+  await setDevice(device);
+  mkdirSync(out, { recursive: true });
+  const wanted = ({ name }: { name: string }) =>
+    options.parts.length === 0 || options.parts.some((part) => name.includes(part));
+  const within = (batches: number[], macs: number) =>
+    batches.filter((n) => n * macs <= options.maxMacs);
+  const shapes: Shapes = {
+    layers: allLayers(batches)
+      .filter(wanted)
+      .map((layer) => ({ ...layer, batches: within(layer.batches, layerMacs(layer)) })),
+    networks: networks
+      .filter(wanted)
+      .map((network) => ({ ...network, batches: within(batches, networkMacs(network)) })),
+  };
+  const rows = await timeEverything(shapes, options.plan);
+  if (rows.length === 0) throw new Error('nothing to time: no name fits, or --max-macs is too low');
+  const shapesPath = join(out, 'shapes.json');
+  write(shapesPath, shapes);
+  const peer = options.peer ? torch(shapesPath, join(out, 'torch.json')) : undefined;
+  const table = deviceTable(rows, peer?.rows ?? []);
+  const machine = { ...environment(), gpu: gpu(device) };
+  write(join(out, 'bench.json'), { environment: machine, rows, peer: peer ?? null });
+  const caption = `${machine.gpu.name}, driver ${machine.gpu.driver}, commit ${machine.commit}, ${machine.date}; ${
+    peer === undefined ? 'PyTorch not timed' : peer.versions
+  }`;
+  writeFileSync(join(out, 'bench.md'), `${table}\n\n${caption}\n`);
+  console.log(`${table}\n\n${caption}\nwritten to ${join(out, 'bench.md')} and bench.json`);
+}
+
+async function timeEverything({ layers, networks }: Shapes, plan: Plan): Promise<Row[]> {
+  const target = new Target();
+  const rows: Row[] = [];
+  const add = async (name: string, batch: number, macs: number, time: () => Promise<Timings>) => {
+    const timings: ByPrecision = {};
+    for (const precision of target.precisions) {
+      target.setPrecision(precision);
+      timings[precision] = await time();
+    }
+    target.setPrecision('fp32');
+    rows.push({ name, batch, macs: batch * macs, timings });
+    console.error(`${name}, batch ${batch}`);
+  };
+  for (const layer of layers) {
+    const macs = layerMacs(layer);
+    for (const n of layer.batches) {
+      await add(layer.name, n, macs, () => timeLayer(target, layer, n, plan));
+    }
+  }
+  for (const network of networks) {
+    const macs = networkMacs(network);
+    for (const n of network.batches) {
+      await add(network.name, n, macs, () => timeNetwork(target, network, n, plan));
+    }
+  }
+  return rows;
+}
+
+interface Peer {
+  versions: string;
+  rows: PeerRow[];
+}
+
+/** Runs the Python peer; undefined, with the reason printed, where it cannot run. */
+function torch(shapes: string, results: string): Peer | undefined {
+  const script = join(projectRoot, 'bench', 'peers', 'torch_dense.py');
+  rmSync(results, { force: true });
+  const { error, status } = spawnSync('python3', [script, shapes, results], { stdio: 'inherit' });
+  if (status === 0 && existsSync(results)) return JSON.parse(readFileSync(results, 'utf8')) as Peer;
+  console.error(
+    `PyTorch was not timed: ${error?.message ?? `python3 ended with status ${status}`}`,
+  );
+  return undefined;
+}
+
+function gpu(device: string): { name: string; driver: string } {
+  const [kind, index = '0'] = device.split(':');
+  if (kind !== 'cuda') return { name: kind, driver: '-' };
+  const { name } = deviceInfo().cuda.devices[Number(index)];
+  const { stdout } = spawnSync(
+    'nvidia-smi',
+    ['--query-gpu=driver_version', '--format=csv,noheader', `--id=${index}`],
+    { encoding: 'utf8' },
+  );
+  return { name, driver: stdout?.trim() || 'unknown' };
+}
+
+function write(path: string, value: object): void {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+}

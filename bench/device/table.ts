@@ -1,0 +1,82 @@
+/** The figures of a device, and of PyTorch on the same one, in one table. */
+import { markdownTable } from '../harness.js';
+import type { Precision } from '../../src/binding.js';
+import { densities, type ByPrecision } from './time.js';
+
+/** One layer or network at one batch. */
+export interface Row {
+  name: string;
+  batch: number;
+  /** Of the whole batch. */
+  macs: number;
+  timings: ByPrecision;
+}
+
+/** Milliseconds, medians. `eager` and `graph` are the forward pass; null where PyTorch has no such layer. */
+export interface PeerRow {
+  name: string;
+  batch: number;
+  precision: Precision;
+  eager: number | null;
+  graph: number | null;
+  dx: number | null;
+  dFilter: number | null;
+}
+
+const reduced = densities.filter((density) => density < 1);
+
+export function deviceTable(rows: Row[], peers: PeerRow[]): string {
+  const header = [
+    ...['layer or network', 'batch', 'products', 'dense us', 'spread', 'TFLOP/s', 'dx us'],
+    ...['dFilter us', 'sparse 1 us', ...reduced.map((density) => `${density}: times dense`)],
+    ...['torch us', 'torch graph us', 'torch dx us', 'torch dFilter us', 'dense, % of torch'],
+  ];
+  return markdownTable(
+    header,
+    rows.flatMap((row) =>
+      (Object.keys(row.timings) as Precision[]).map((precision) =>
+        line(
+          row,
+          precision,
+          peers.find(
+            (peer) =>
+              peer.name === row.name && peer.batch === row.batch && peer.precision === precision,
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function line(row: Row, precision: Precision, peer: PeerRow | undefined): string[] {
+  const timings = row.timings[precision]!;
+  const { median, min, max } = timings.forward;
+  const dense = median;
+  const sparse = (density: number) => timings[`sparse ${density}`]?.median;
+  const torch = [peer?.eager, peer?.graph].filter((ms) => ms != null);
+  const fastest = torch.length > 0 ? Math.min(...torch) : undefined;
+  return [
+    row.name,
+    String(row.batch),
+    precision,
+    micro(dense),
+    `${micro(min)}-${micro(max)}`,
+    ((2 * row.macs) / dense / 1e9).toFixed(2),
+    micro(timings.dx?.median),
+    micro(timings.dFilter?.median),
+    micro(sparse(1)),
+    ...reduced.map((density) => {
+      const ms = sparse(density);
+      return ms === undefined ? '-' : `${(dense / ms).toFixed(2)}x`;
+    }),
+    ...[peer?.eager, peer?.graph, peer?.dx, peer?.dFilter].map(micro),
+    fastest === undefined ? '-' : `${((100 * fastest) / dense).toFixed(0)} %`,
+  ];
+}
+
+/** Milliseconds as microseconds with three digits or more. */
+function micro(ms: number | null | undefined): string {
+  if (ms == null) return '-';
+  const us = 1000 * ms;
+  return us < 100 ? us.toPrecision(3) : us.toFixed(0);
+}
