@@ -22,7 +22,7 @@ test('wrong usage ends with 2 and says what was expected', async () => {
     [['bogus'], /unknown command 'bogus'/],
     [['info', '--bogus'], /unknown option '--bogus'/],
     [['info', '--threads', 'two'], /Expected a whole number above 0/],
-    [['info', '--device', 'gpu'], /Allowed choices are native, cpu/],
+    [['info', '--device', 'gpu'], /Expected native, cpu, cuda, cuda:N or emulator/],
   ];
   for (const [args, message] of cases) {
     const { exitCode, stderr } = await runFtwt(args);
