@@ -19,6 +19,14 @@ export function* eachDevice(): Generator<string> {
   }
 }
 
+/** The names of the backends that `eachDevice` goes through. */
+export function backendsUnderTest(): string[] {
+  const only = process.env.FTWT_TEST_DEVICE?.split(':')[0];
+  if (only !== undefined) return ['native', only];
+  const hasGpu = binding.cudaDevices().devices.length > 0;
+  return ['native', 'emulator', ...(hasGpu ? ['cuda'] : [])];
+}
+
 /** `native`, with each instruction set of this processor in turn. */
 export function* eachInstructionSet(): Generator<string> {
   const { instructionSet, instructionSets } = binding.info();

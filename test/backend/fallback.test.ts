@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { deviceInfo } from '../../src/index.js';
+import '../../src/index.js';
 import { allClose } from '../allClose.js';
+import { backendsUnderTest } from '../devices.js';
 import { calls, unreachable } from './kernelCalls.js';
 
 const hostKernels = tf.getKernelsForBackend('cpu').map(({ kernelName }) => kernelName);
@@ -49,14 +50,10 @@ async function run(backend: string, call: () => tf.Tensor | tf.Tensor[]) {
   return { kernelNames, results };
 }
 
-/** Those that start on this machine. */
-const backends = ['native', 'emulator'];
-if (deviceInfo().cuda.devices.length > 0) backends.push('cuda');
-
 for (const [kernelName, call] of Object.entries(calls)) {
   test(`${kernelName} runs on our backends as on cpu`, async () => {
     const expected = await run('cpu', call);
-    for (const backend of backends) {
+    for (const backend of backendsUnderTest()) {
       const actual = await run(backend, call);
       assert.ok(actual.kernelNames.includes(kernelName), `ran only ${actual.kernelNames}`);
       assert.equal(actual.results.length, expected.results.length);
