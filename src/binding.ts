@@ -316,8 +316,8 @@ export interface Binding extends OpTable {
   deviceSynchronize(device: DeviceHandle): void;
   deviceTrim(device: DeviceHandle): void;
   deviceMemory(device: DeviceHandle): DeviceMemory;
-  /** The emulator's order of threads: for tests. */
-  setSchedule(order: 'forward' | 'reverse' | 'random'): void;
+  /** Of the emulator; for tests. */
+  setSchedule(order: Schedule): void;
   deviceSetPrecision(device: DeviceHandle, precision: Precision): void;
 }
 
@@ -326,6 +326,9 @@ export interface Binding extends OpTable {
  * uses tensor cores (compute capability 8.0 and higher). Sums are float32.
  */
 export type Precision = 'fp32' | 'tf32';
+
+/** In which order the emulator runs threads: the last lets one warp run as far ahead of the others as it can. */
+export type Schedule = 'forward' | 'reverse' | 'random' | 'depth';
 
 /** A context of the addon. */
 export interface DeviceHandle {

@@ -3,7 +3,7 @@
 #include "cuda/runtime.h"
 
 #include <cstring>
-#include <mutex>
+#include <utility>
 
 #include "cuda/check.h"
 #include "cuda/context.h"
@@ -232,10 +232,12 @@ std::shared_ptr<Context> open_device(int index) {
 #ifdef FTWT_EMULATOR
 void set_schedule(const std::string& order) {
   using emulator::Order;
-  if (order != "forward" && order != "reverse" && order != "random") {
-    throw Error(ErrorCode::InvalidArgument, "Expected the schedule forward, reverse or random, got " + order);
+  const std::pair<const char*, Order> orders[] = {
+      {"forward", Order::Forward}, {"reverse", Order::Reverse}, {"random", Order::Random}, {"depth", Order::Depth}};
+  for (const auto& [name, value] : orders) {
+    if (order == name) return emulator::set_schedule(value);
   }
-  emulator::set_schedule(order == "forward" ? Order::Forward : order == "reverse" ? Order::Reverse : Order::Random);
+  throw Error(ErrorCode::InvalidArgument, "Expected the schedule forward, reverse, random or depth, got " + order);
 }
 #else
 void set_schedule(const std::string&) { throw Error(ErrorCode::InvalidArgument, "Only the emulator has schedules"); }

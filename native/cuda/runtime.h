@@ -68,7 +68,7 @@ class Context {
 // Throws NoDevice with the driver's reason.
 std::shared_ptr<Context> open_device(int index);
 
-// The emulator's order of threads: forward, reverse or random. InvalidArgument on a real GPU.
+// The emulator's order of threads: forward, reverse, random or depth. InvalidArgument on a real GPU.
 void set_schedule(const std::string& order);
 
 // While it lives, the ops that this thread calls run on `context`.

@@ -13,8 +13,9 @@ struct Failure : std::runtime_error {
 };
 
 // The order in which the blocks of a grid, and the threads of a block that could run next, are run.
-// Environment: FTWT_EMULATOR_SCHEDULE = forward | reverse | random[:seed].
-enum class Order { Forward, Reverse, Random };
+// Depth: who became ready last runs first, so that one warp runs as far ahead of the others as barriers let it.
+// Environment: FTWT_EMULATOR_SCHEDULE = forward | reverse | random[:seed] | depth.
+enum class Order { Forward, Reverse, Random, Depth };
 void set_schedule(Order order, uint64_t seed = 0);
 void set_schedule_from_environment();  // as at the start
 

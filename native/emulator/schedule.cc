@@ -21,8 +21,11 @@ void Schedule::read_environment() {
     set(Order::Reverse, seed);
   } else if (name == "random") {
     set(Order::Random, seed);
+  } else if (name == "depth") {
+    set(Order::Depth, seed);
   } else {
-    throw std::invalid_argument("FTWT_EMULATOR_SCHEDULE must be forward, reverse or random[:seed], got " + setting);
+    throw std::invalid_argument("FTWT_EMULATOR_SCHEDULE must be forward, reverse, random[:seed] or depth, got " +
+                                setting);
   }
 }
 

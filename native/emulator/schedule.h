@@ -55,6 +55,7 @@ class ReadyQueue {
   }
 
   uint16_t pop() {
+    if (schedule().order() == Order::Depth) return ring_[--tail_ % kCapacity];
     if (schedule().order() == Order::Random) {
       const size_t pick = head_ + schedule().random() % size();
       std::swap(ring_[head_ % kCapacity], ring_[pick % kCapacity]);

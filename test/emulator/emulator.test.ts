@@ -17,7 +17,7 @@ function run(schedule: string, filter = '') {
   });
 }
 
-for (const schedule of ['forward', 'reverse', 'random:1', 'random:2']) {
+for (const schedule of ['forward', 'reverse', 'random:1', 'random:2', 'depth']) {
   test(`the emulator keeps CUDA's rules with threads in the order ${schedule}`, (t) => {
     if (!existsSync(program)) return t.skip(`${program} was not built`);
     const { status, stdout, stderr } = run(schedule);
@@ -33,5 +33,5 @@ test('a wrong schedule is refused', (t) => {
   if (!existsSync(program)) return t.skip(`${program} was not built`);
   const { status, stdout } = run('sideways', 'barriers_in_a_loop');
   assert.notEqual(status, 0);
-  assert.match(stdout, /SCHEDULE must be forward, reverse or random\[:seed\], got sideways/);
+  assert.match(stdout, /SCHEDULE must be forward, reverse, random\[:seed\] or depth, got sideways/);
 });

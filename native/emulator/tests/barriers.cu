@@ -163,6 +163,24 @@ std::vector<int> order_under(Order chosen, uint64_t seed) {
   return order.get();
 }
 
+__global__ void run_ahead(int* order, int* next) {
+  for (int step = 0; step < 2; ++step) {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) order[(*next)++] = static_cast<int>(threadIdx.x) / 32;
+  }
+}
+
+TEST(depth_lets_a_warp_run_ahead) {
+  for (const Order chosen : {Order::Forward, Order::Depth}) {
+    set_schedule(chosen);
+    const Array<int> order(4), next(std::vector<int>{0});
+    run(run_ahead, 1, 64, order.data(), next.data());
+    set_schedule_from_environment();
+    const std::vector<int> steps = order.get();  // the warp that takes a step
+    check_equal(steps[0] == steps[1], chosen == Order::Depth);
+  }
+}
+
 TEST(schedules_decide_the_order) {
   const auto forward = order_under(Order::Forward, 0), reverse = order_under(Order::Reverse, 0);
   const auto random = order_under(Order::Random, 5), same_seed = order_under(Order::Random, 5);
