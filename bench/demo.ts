@@ -13,6 +13,7 @@ interface Report {
   dynamic: { accuracy: number; mass: number; macsReduction: Reductions };
   estimated: { macsReduction: Reductions };
   seconds: { total: number };
+  commit: string | null;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -20,7 +21,9 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export async function run([
   path = join(projectRoot, 'runs', 'demo', 'report.json'),
 ]: string[]): Promise<void> {
-  const { dense, dynamic, estimated, seconds } = JSON.parse(readFileSync(path, 'utf8')) as Report;
+  const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+  const { dense, dynamic, estimated, seconds } = report;
+  const measured = report.commit === null ? {} : { commit: report.commit.slice(0, 7) };
   const table = markdownTable(
     [
       'Fashion-MNIST, `npm start`',
@@ -50,5 +53,6 @@ export async function run([
     estimated: { macsReduction: estimated.macsReduction },
     seconds: { total: seconds.total },
   };
-  console.log(`${table}\n\nwritten to ${saveResults('demo', { ...headline, table })}`);
+  const saved = saveResults('demo', { ...headline, table }, measured);
+  console.log(`${table}\n\nwritten to ${saved}`);
 }

@@ -82,9 +82,16 @@ export function environment(): Environment {
   };
 }
 
-/** Writes bench/results/<benchmark>-<instruction set>-<cores>core.json and returns its path. */
-export function saveResults(benchmark: string, results: object): string {
-  const where = environment();
+/**
+ * Writes bench/results/<benchmark>-<instruction set>-<cores>core.json and returns its path.
+ * @param measured where the figures come from an earlier run: what differs from here and now
+ */
+export function saveResults(
+  benchmark: string,
+  results: object,
+  measured: Partial<Environment> = {},
+): string {
+  const where = { ...environment(), ...measured };
   const directory = join(projectRoot, 'bench', 'results');
   mkdirSync(directory, { recursive: true });
   const path = join(directory, `${benchmark}-${where.instructionSet}-${where.cores}core.json`);
