@@ -1,4 +1,5 @@
 /** The networks that the device benchmark and its Python peer time, as data that both read, and their convolutions. */
+import type { ConvGeometry } from '../../src/backend/kernels/channelSparseConv2d.js';
 import * as tf from '@tensorflow/tfjs';
 import { conv2dCases } from '../../test/cases/conv2d.js';
 
@@ -18,24 +19,8 @@ export interface Network {
 }
 
 /** A convolution without its batch. */
-export interface Layer {
+export interface Layer extends Omit<ConvGeometry, 'n'> {
   name: string;
-  h: number;
-  w: number;
-  cIn: number;
-  kh: number;
-  kw: number;
-  cOut: number;
-  outH: number;
-  outW: number;
-  strideH: number;
-  strideW: number;
-  padTop: number;
-  padLeft: number;
-  padBottom: number;
-  padRight: number;
-  dilationH: number;
-  dilationW: number;
   batches: number[];
 }
 
