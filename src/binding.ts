@@ -276,6 +276,59 @@ export interface OpTable {
   ): void;
 }
 
+/** A node of a plan (native/session/plan.h); enums as indices (src/session/plan.ts). */
+export interface PlanNodeFields {
+  kind: number;
+  name: string;
+  inputs: Int32Array;
+  out: { h: number; w: number; c: number };
+  kh: number;
+  kw: number;
+  strideH: number;
+  strideW: number;
+  dilationH: number;
+  dilationW: number;
+  padTop: number;
+  padLeft: number;
+  average: boolean;
+  weights?: Float32Array;
+  bias?: Float32Array;
+  activation: number;
+  function?: { op: number; alpha: number; beta: number };
+  predictor?: { weights: Float32Array; bias: Float32Array; average: boolean; softmax: boolean };
+  residual?: number;
+}
+
+export interface PlanFields {
+  input: { h: number; w: number; c: number };
+  nodes: PlanNodeFields[];
+  output: number;
+}
+
+/** The arrays of one run; see `Run` in native/session/session.h. */
+export interface RunFields {
+  images: Float32Array;
+  n: number;
+  output: Float32Array;
+  activeCounts?: Int32Array;
+  masks?: Uint8Array;
+  forcedMasks?: Uint8Array;
+}
+
+/** A compiled plan of the addon. */
+export interface SessionHandle {
+  readonly sessionHandle: unique symbol;
+}
+
+export interface SessionOptions {
+  maxBatch: number;
+  /** Choose kernels by timing them. */
+  measure: boolean;
+  /** Default: the CPU. */
+  device?: DeviceHandle;
+  precision?: Precision;
+}
+
 export interface CudaDevices {
   built: boolean;
   /** Why `devices` is empty. */
@@ -316,6 +369,20 @@ export interface Binding extends OpTable {
   deviceSynchronize(device: DeviceHandle): void;
   deviceTrim(device: DeviceHandle): void;
   deviceMemory(device: DeviceHandle): DeviceMemory;
+  sessionCompile(plan: PlanFields, options: SessionOptions): SessionHandle;
+  /** Fills `output` and whatever else `fields` has. */
+  sessionRun(session: SessionHandle, fields: RunFields): void;
+  /** The same on another thread: the arrays must stay as they are, and where they are, until the promise settles. */
+  sessionRunAsync(session: SessionHandle, fields: RunFields): Promise<void>;
+  /** As `sessionRun`, timed node by node. */
+  sessionProfile(
+    session: SessionHandle,
+    fields: RunFields,
+  ): { node: number; variant: string; milliseconds: number }[];
+  /** Bytes of weights and working memory. */
+  sessionMemory(session: SessionHandle): number;
+  /** Frees the session once no run uses it. */
+  sessionDispose(session: SessionHandle): void;
   /** Of the emulator; for tests. */
   setSchedule(order: Schedule): void;
   deviceSetPrecision(device: DeviceHandle, precision: Precision): void;
@@ -409,7 +476,8 @@ function withTranslatedErrors(addon: Binding): Binding {
     const call = value as (...args: unknown[]) => unknown;
     wrapped[name] = (...args: unknown[]) => {
       try {
-        return call(...args);
+        const result = call(...args);
+        return result instanceof Promise ? result.catch(translate) : result;
       } catch (error) {
         translate(error);
       }
@@ -477,6 +545,19 @@ export function openDevice(kind: DeviceKind): Device {
     memory: () => addon.deviceMemory(handle),
     setPrecision: (precision) => addon.deviceSetPrecision(handle, precision),
   };
+}
+
+/**
+ * Where sessions on a GPU run: the addon of its kind, and a context for one session.
+ * @param index which GPU; default as `openDevice`
+ * @throws FtwtError as `openDevice` would
+ */
+export function sessionDevice(
+  kind: DeviceKind,
+  index?: number,
+): { addon: Binding; device: DeviceHandle } {
+  const chosen = chosenDevice(kind);
+  return { addon: chosen.addon, device: chosen.addon.deviceOpen(index ?? chosen.index) };
 }
 
 /** @throws FtwtError as `openDevice` would */

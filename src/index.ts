@@ -20,3 +20,4 @@ export { recordMasks, type MaskRecord } from './layers/maskRecorder.js';
 export type { DynamicOptions, TargetRule } from './layers/dynamicOptions.js';
 export * from './models/index.js';
 export * from './pruning/index.js';
+export * from './session/index.js';

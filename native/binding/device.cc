@@ -3,6 +3,7 @@
 
 #include "binding/device_block.h"
 #include "binding/guard.h"
+#include "binding/handle.h"
 
 namespace ftwt::binding {
 namespace {
@@ -13,28 +14,6 @@ constexpr napi_type_tag kBlockTag = {0x66747774626c6f63, 0x6465766963650002};
 using SharedContext = std::shared_ptr<cuda::Context>;
 
 [[noreturn]] void invalid(const std::string& message) { throw Error(ErrorCode::InvalidArgument, message); }
-
-// An External that owns `value`, and that only `tag` opens again.
-template <typename T>
-Napi::Value make_handle(Napi::Env env, std::unique_ptr<T> value, const napi_type_tag& tag) {
-  auto external = Napi::External<T>::New(env, value.get(), [](Napi::Env, T* data) { delete data; });
-  value.release();
-  external.TypeTag(&tag);
-  return external;
-}
-
-template <typename T>
-T* open_handle(const Napi::Value& value, const napi_type_tag& tag) {
-  if (!value.IsExternal()) return nullptr;
-  const auto external = value.As<Napi::External<T>>();
-  return external.CheckTypeTag(&tag) ? external.Data() : nullptr;
-}
-
-const SharedContext& device_context(const Napi::Value& value) {
-  const auto* context = open_handle<SharedContext>(value, kContextTag);
-  if (context == nullptr) invalid("Expected a device that deviceOpen has returned");
-  return *context;
-}
 
 struct HostBytes {
   void* data;
@@ -190,12 +169,13 @@ Napi::Value set_schedule(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-template <Napi::Value (*function)(const Napi::CallbackInfo&)>
-Napi::Value guarded(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&] { return function(info); });
-}
-
 }  // namespace
+
+const std::shared_ptr<cuda::Context>& device_context(const Napi::Value& value) {
+  const auto* context = open_handle<SharedContext>(value, kContextTag);
+  if (context == nullptr) invalid("Expected a device that deviceOpen has returned");
+  return *context;
+}
 
 DeviceBlock& device_block(const Napi::Value& value, const char* name) {
   auto* block = open_handle<DeviceBlock>(value, kBlockTag);

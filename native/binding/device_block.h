@@ -35,6 +35,9 @@ class DeviceBlock {
 // Throws InvalidArgument, with `name`, for anything but a block that has not been released.
 DeviceBlock& device_block(const Napi::Value& value, const char* name);
 
+// Throws InvalidArgument for anything but a device that deviceOpen has returned.
+const std::shared_ptr<cuda::Context>& device_context(const Napi::Value& value);
+
 // The functions deviceOpen, deviceAllocate and so on (src/binding.ts).
 void export_device(Napi::Env env, Napi::Object exports);
 

@@ -41,6 +41,13 @@ class Fields {
     object_ = info[0].As<Napi::Object>();
   }
 
+  // Of an object inside another; its arrays are on the host.
+  Fields(Napi::Env env, const Napi::Value& object, const char* name) : env_(env), placement_(Placement::Host) {
+    if (!object.IsObject()) fail(std::string(name) + ": expected an object");
+    object_ = object.As<Napi::Object>();
+  }
+  Fields object(const char* name) const { return Fields(env_, object_.Get(name), name); }
+
   int64_t size(const char* name) const {  // an integer >= 0
     const double value = number(name);
     if (!(value >= 0) || value > kMaxLength || value != static_cast<double>(static_cast<int64_t>(value))) {
@@ -55,6 +62,14 @@ class Fields {
     return value.As<Napi::Number>().DoubleValue();
   }
 
+  std::string text(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsString()) fail(std::string(name) + ": expected a string");
+    return value.As<Napi::String>().Utf8Value();
+  }
+
+  Napi::Value value(const char* name) const { return object_.Get(name); }
+
   bool flag(const char* name) const {
     const Napi::Value value = object_.Get(name);
     if (!value.IsBoolean()) fail(std::string(name) + ": expected a boolean");
@@ -65,6 +80,13 @@ class Fields {
   float* floats(const char* name, int64_t length) const { return array<float>(name, napi_float32_array, length); }
   int32_t* ints(const char* name, int64_t length) const { return array<int32_t>(name, napi_int32_array, length); }
   uint8_t* bytes(const char* name, int64_t length) const { return array<uint8_t>(name, napi_uint8_array, length); }
+
+  // How many elements a typed array has.
+  int64_t length(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsTypedArray()) fail(std::string(name) + ": expected a typed array");
+    return static_cast<int64_t>(value.As<Napi::TypedArray>().ElementLength());
+  }
 
   // The same, or nullptr where the field is undefined or null.
   float* optional_floats(const char* name, int64_t length) const { return has(name) ? floats(name, length) : nullptr; }

@@ -42,4 +42,9 @@ auto guard(Napi::Env env, const Body& body) {
   }
 }
 
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] { return function(info); });
+}
+
 }  // namespace ftwt::binding

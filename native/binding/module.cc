@@ -3,20 +3,22 @@
 
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 
 #include "binding/device_block.h"
 #include "binding/guard.h"
 #include "binding/ops.h"
+#include "binding/session.h"
+#include "binding/settings.h"
 #include "cpu/dispatch.h"
 #include "cpu/memory.h"
 #include "cpu/thread_pool.h"
 
 namespace ftwt::binding {
-namespace {
 
-// Ops share it. The number of threads and the instruction set, by which an op sizes its memory more than once, change
-// only while no worker_thread of the process is in one.
 std::shared_mutex settings;
+
+namespace {
 
 template <Placement placement>
 Napi::Value run_op(const Napi::CallbackInfo& info) {
@@ -83,6 +85,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("setInstructionSet", Napi::Function::New(env, set_instruction_set, "setInstructionSet"));
   exports.Set("info", Napi::Function::New(env, info, "info"));
   export_device(env, exports);
+  export_session(env, exports);
   const std::span<const OpEntry> families[] = {
       convolution_ops(), elementwise_ops(), matrix_ops(),   movement_ops(),
       pruning_ops(),     reduction_ops(),   training_ops(),

@@ -1,12 +1,15 @@
 /** What a dynamic network computes for one image, as a function of its masks. */
 import type * as tf from '@tensorflow/tfjs';
 import { channelSources, type ChannelSource } from './channelSources.js';
-import { fixedShape, type Graph, type GraphNode } from './graph.js';
+import { fixedShape, kindOf, type Graph, type GraphNode } from './graph.js';
 import {
   convolutionKind,
+  convMacs,
   convolutionSizes,
   denseCost,
+  depthwiseMacs,
   product,
+  separableSizes,
   type ConvolutionSizes,
   type LayerKind,
 } from './macs.js';
@@ -21,6 +24,7 @@ export interface MacsPair {
 
 /** A layer that costs something. */
 export interface CountedLayer {
+  node: GraphNode;
   name: string;
   kind: LayerKind;
   channels: number;
@@ -66,6 +70,10 @@ export function accountFor(graph: Graph, masked: MaskedCall[], caller: string): 
     const { published, skippable } = sources.get(node.inputs[0].id)!;
     const outputShape = fixedShape(node.outputs[0], caller);
     const channels = outputShape.at(-1)!;
+    if (kindOf(node.layer) === 'SeparableConv2D') {
+      layers.push(...separableLayers(node, published, skippable, caller));
+      continue;
+    }
     let cost = (_: SampleMasks): MacsPair => ({ published: macs, skippable: macs });
     if (convolutionKind(node.layer) !== undefined) {
       const sizes = convolutionSizes(node, caller);
@@ -79,9 +87,34 @@ export function accountFor(graph: Graph, masked: MaskedCall[], caller: string): 
         skippable: outputs * activeIn(skippable, inputs, masks),
       });
     }
-    layers.push({ name: node.layer.name, kind, channels, macs, mask, cost });
+    layers.push({ node, name: node.layer.name, kind, channels, macs, mask, cost });
   }
   return layers;
+}
+
+/** A SeparableConv2D counts as two layers of one name. The first has no bias, so zeros of its input pass through it. */
+function separableLayers(
+  node: GraphNode,
+  published: ChannelSource,
+  skippable: ChannelSource,
+  caller: string,
+): CountedLayer[] {
+  const { depthwise, pointwise } = separableSizes(node, caller);
+  const multiplier = depthwise.cOut / depthwise.cIn;
+  const between = (source: ChannelSource): ChannelSource =>
+    source && { ...source, repeat: source.repeat * multiplier };
+  return [
+    {
+      ...{ node, name: node.layer.name, kind: 'depthwise', channels: depthwise.cOut },
+      ...{ macs: depthwiseMacs(depthwise), mask: undefined },
+      cost: depthwiseCost(depthwise, undefined, published, skippable),
+    },
+    {
+      ...{ node, name: node.layer.name, kind: 'conv', channels: pointwise.cOut },
+      ...{ macs: convMacs(pointwise), mask: undefined },
+      cost: convolutionCost(pointwise, undefined, between(published), between(skippable)),
+    },
+  ];
 }
 
 type Cost = CountedLayer['cost'];

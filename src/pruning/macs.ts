@@ -84,12 +84,15 @@ export function denseCost(node: GraphNode, caller: string): Cost {
   const kind = convolutionKind(layer);
   if (kind !== undefined) {
     const sizes = convolutionSizes(node, caller);
-    const { pixels, taps, cIn, cOut, bias } = sizes;
-    const fanIn = kind === 'conv' ? taps * cIn : taps;
-    const predictorMacs = isDynamic(layer) ? cIn * cOut : 0;
-    return { kind, macs: pixels * cOut * (fanIn + bias), predictorMacs };
+    const macs = kind === 'conv' ? convMacs(sizes) : depthwiseMacs(sizes);
+    const predictorMacs = isDynamic(layer) ? sizes.cIn * sizes.cOut : 0;
+    return { kind, macs, predictorMacs };
   }
   const className = kindOf(layer);
+  if (className === 'SeparableConv2D') {
+    const { depthwise, pointwise } = separableSizes(node, caller);
+    return { kind: 'conv', macs: depthwiseMacs(depthwise) + convMacs(pointwise), predictorMacs: 0 };
+  }
   if (className === 'Dense') {
     const inputs = node.inputs[0].shape.slice(-1)[0]!;
     const outputs = fixedShape(node.outputs[0], caller);
@@ -106,6 +109,14 @@ export function denseCost(node: GraphNode, caller: string): Cost {
     );
   }
   return { kind: 'other', macs: 0, predictorMacs: 0 };
+}
+
+export function convMacs({ pixels, taps, cIn, cOut, bias }: ConvolutionSizes): number {
+  return pixels * cOut * (taps * cIn + bias);
+}
+
+export function depthwiseMacs({ pixels, taps, cOut, bias }: ConvolutionSizes): number {
+  return pixels * cOut * (taps + bias);
 }
 
 /** 'conv' or 'depthwise' for stock and dynamic convolutions. */
@@ -127,7 +138,21 @@ export function isDynamic(layer: tf.layers.Layer): boolean {
   return kindOf(layer).startsWith('FtwtDynamic');
 }
 
-/** @param node of a layer that `convolutionKind` knows */
+/** The two convolutions of a SeparableConv2D; the first has no bias. */
+export function separableSizes(
+  node: GraphNode,
+  caller: string,
+): { depthwise: ConvolutionSizes; pointwise: ConvolutionSizes } {
+  const sizes = convolutionSizes(node, caller);
+  const [depthwiseKernel] = node.layer.weights;
+  const between = sizes.cIn * depthwiseKernel.shape[3]!;
+  return {
+    depthwise: { ...sizes, cOut: between, bias: 0 },
+    pointwise: { ...sizes, taps: 1, cIn: between },
+  };
+}
+
+/** @param node of a layer with a `kernelSize` in two dimensions */
 export function convolutionSizes(node: GraphNode, caller: string): ConvolutionSizes {
   const { kernelSize, useBias, dataFormat } = node.layer.getConfig() as {
     kernelSize: number[];

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { KernelBackend, TensorInfo } from '../kernelBackend.js';
 
 /** In the order of `Activation` in native/ops/activation.h: applied by the native kernels as they write. */
-const nativeActivations = ['linear', 'relu', 'relu6'];
+export const nativeActivations = ['linear', 'relu', 'relu6'] as const;
 
 /** tfjs's kernels for the rest, applied to the finished output. */
 const hostActivations: Record<string, string> = {
@@ -20,12 +20,16 @@ export interface FusedAttributes {
 
 /** Whether `activation` is one that tfjs's fused kernels know. */
 export function isKnownActivation(activation: string): boolean {
-  return nativeActivations.includes(activation) || activation in hostActivations;
+  return indexOf(activation) >= 0 || activation in hostActivations;
 }
 
 /** What to ask of the native kernel: `activation` itself, or linear where `applyRest` has to follow. */
 export function nativeActivation(activation: string): number {
-  return Math.max(0, nativeActivations.indexOf(activation));
+  return Math.max(0, indexOf(activation));
+}
+
+function indexOf(activation: string): number {
+  return nativeActivations.findIndex((name) => name === activation);
 }
 
 /** Applies an activation that the native kernel has not; disposes `y` where it returns another tensor. */
