@@ -15,9 +15,10 @@ struct Run {
   float* output;        // [n, floats of the output value]
 
   // Each may be nullptr. Nodes with a predictor follow each other in the order of the plan.
-  int32_t* active_counts = nullptr;       // [n, dynamic_nodes]
-  uint8_t* masks = nullptr;               // [n, mask_width], 1 = active
-  const uint8_t* forced_masks = nullptr;  // [n, mask_width], in place of what the predictors say (they run all the same)
+  int32_t* active_counts = nullptr;  // [n, dynamic_nodes]
+  uint8_t* masks = nullptr;          // [n, mask_width], 1 = active
+  const uint8_t* forced_masks =
+      nullptr;  // [n, mask_width], in place of what the predictors say (they run all the same)
 };
 
 struct NodeProfile {

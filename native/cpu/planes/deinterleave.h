@@ -1,0 +1,74 @@
+// Every second or fourth lane of consecutive vectors, and the way back.
+#pragma once
+#include "cpu/isa.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+#if defined(__clang__)
+#define FTWT_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FTWT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, IVec{__VA_ARGS__})
+#endif
+
+#if defined(FTWT_ISA_avx512)
+FTWT_INLINE Vec even_lanes(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+}
+FTWT_INLINE Vec odd_lanes(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+FTWT_INLINE Vec zip_low(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+FTWT_INLINE Vec zip_high(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#elif defined(FTWT_ISA_avx2)
+FTWT_INLINE Vec even_lanes(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
+FTWT_INLINE Vec odd_lanes(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
+FTWT_INLINE Vec zip_low(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+FTWT_INLINE Vec zip_high(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+FTWT_INLINE Vec even_lanes(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 2, 4, 6); }
+FTWT_INLINE Vec odd_lanes(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 1, 3, 5, 7); }
+FTWT_INLINE Vec zip_low(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 4, 1, 5); }
+FTWT_INLINE Vec zip_high(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 2, 6, 3, 7); }
+#endif
+
+// part[j] = lanes j, j + Step, j + 2 Step ... of Step vectors from p, Step 2 or 4.
+template <int Step>
+FTWT_INLINE void load_interleaved(const float* p, Vec (&part)[Step]) {
+  if constexpr (Step == 2) {
+    const Vec a = load(p), b = load(p + kLanes);
+    part[0] = even_lanes(a, b);
+    part[1] = odd_lanes(a, b);
+  } else {
+    const Vec a = load(p), b = load(p + kLanes), c = load(p + 2 * kLanes), d = load(p + 3 * kLanes);
+    const Vec even_ab = even_lanes(a, b), odd_ab = odd_lanes(a, b);
+    const Vec even_cd = even_lanes(c, d), odd_cd = odd_lanes(c, d);
+    part[0] = even_lanes(even_ab, even_cd);
+    part[2] = odd_lanes(even_ab, even_cd);
+    part[1] = even_lanes(odd_ab, odd_cd);
+    part[3] = odd_lanes(odd_ab, odd_cd);
+  }
+}
+
+// The way back: Step vectors of consecutive lanes.
+template <int Step>
+FTWT_INLINE void interleave(const Vec (&part)[Step], Vec (&lanes)[Step]) {
+  if constexpr (Step == 2) {
+    lanes[0] = zip_low(part[0], part[1]);
+    lanes[1] = zip_high(part[0], part[1]);
+  } else {
+    const Vec low_02 = zip_low(part[0], part[2]), low_13 = zip_low(part[1], part[3]);
+    const Vec high_02 = zip_high(part[0], part[2]), high_13 = zip_high(part[1], part[3]);
+    lanes[0] = zip_low(low_02, low_13);
+    lanes[1] = zip_high(low_02, low_13);
+    lanes[2] = zip_low(high_02, high_13);
+    lanes[3] = zip_high(high_02, high_13);
+  }
+}
+
+}  // namespace
+}  // namespace ftwt::FTWT_ISA

@@ -1,0 +1,166 @@
+#include "cpu/gemm/activate.h"
+#include "cpu/isa.h"
+#include "cpu/planes/planes.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+// Accumulators, the vectors of one row of b and one broadcast fit the register file; more rows than this would not fit
+// the general registers, each has a pointer of its own.
+#if defined(FTWT_ISA_avx512)
+constexpr int kMaxVectors = 3;
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 8, 8};
+#elif defined(FTWT_ISA_avx2)
+constexpr int kMaxVectors = 2;
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6};
+#else
+constexpr int kMaxVectors = 2;
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6};
+#endif
+
+// Of one block of the sum, in floats: the weights of the rows that share a tile of b stay in the second-level cache,
+// and that tile (kDepth vectors of each kind) in the first.
+constexpr int64_t kWeights = 32 * 1024;
+constexpr int64_t kDepth = 256;
+
+struct Tile {
+  const cpu::PlaneGemm* gemm;
+  const int32_t* rows;  // the tile's
+  int64_t first_row;    // of the list
+  int64_t pixel;
+  int64_t column_begin, column_end;  // of the list
+};
+
+// Adds the block of the sum that the tile covers.
+template <int MR, int NV>
+FTWT_INLINE void accumulate(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const auto step = [&](const float* pixels, int64_t offset) __attribute__((always_inline)) {
+    Vec x[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+      const Vec w = splat(weights[m][offset]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+    }
+  };
+  const int32_t* columns = g.columns.index;
+  const int64_t end = tile.column_end;
+  const int64_t stride = g.b_stride;
+  const float* b = g.b + tile.pixel;
+  if (g.taps == 1) {
+    b += g.tap_offset[0];
+    if (g.packed) {
+      b += tile.column_begin * stride;
+      for (int64_t j = tile.column_begin; j < end; ++j, b += stride) step(b, columns[j]);
+    } else {
+      for (int64_t j = tile.column_begin; j < end; ++j) step(b + columns[j] * stride, columns[j]);
+    }
+    return;
+  }
+  for (int64_t j = tile.column_begin; j < end; ++j) {
+    const float* plane = b + (g.packed ? j : columns[j]) * stride;
+    const int64_t offset = columns[j] * g.taps;
+    if (g.taps == 9) {
+#pragma GCC unroll 9
+      for (int64_t t = 0; t < 9; ++t) step(plane + g.tap_offset[t], offset + t);
+    } else {
+      for (int64_t t = 0; t < g.taps; ++t) step(plane + g.tap_offset[t], offset + t);
+    }
+  }
+}
+
+template <int MR, int NV>
+__attribute__((noinline)) void run_tile(const Tile& tile) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const bool first = tile.column_begin == 0;
+  const bool last = tile.column_end == g.columns.count;
+  const int64_t left = g.pixels - tile.pixel;
+  const auto out = [&](int m) __attribute__((always_inline)) {
+    return g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
+  };
+  Vec acc[MR][NV];
+  const float* weights[MR];
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+    weights[m] = g.weights + tile.rows[m] * g.row_stride;
+    const Vec bias = splat(first && g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      acc[m][v] = first ? bias : load_some(out(m) + v * kLanes, left - v * kLanes);
+    }
+  }
+  accumulate<MR, NV>(tile, weights, acc);
+  const Activation activation = last ? g.activation : Activation::Linear;
+  const bool add = last && g.residual != nullptr;
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+      const int64_t at = v * kLanes;
+      Vec y = acc[m][v];
+      if (add) y += load_some(g.residual + tile.rows[m] * g.residual_stride + tile.pixel + at, left - at);
+      store_some(out(m) + at, activate(y, activation), left - at);
+    }
+  }
+}
+
+template <int NV, int MR = kMaxRows[NV]>
+FTWT_INLINE void run_rows(const Tile& tile, int64_t rows) {
+  if constexpr (MR > 1) {
+    if (rows < MR) return run_rows<NV, MR - 1>(tile, rows);
+  }
+  run_tile<MR, NV>(tile);
+}
+
+template <int NV = kMaxVectors>
+FTWT_INLINE void run_vectors(const Tile& tile, int64_t rows, int64_t vectors) {
+  if constexpr (NV > 1) {
+    if (vectors < NV) return run_vectors<NV - 1>(tile, rows, vectors);
+  }
+  run_rows<NV>(tile, rows);
+}
+
+// Rows [row_begin, row_end) of the list, as evenly as the tile allows.
+FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, int64_t row_end, int64_t vectors) {
+  const int64_t count = row_end - row_begin;
+  const int64_t tiles = (count + kMaxRows[vectors] - 1) / kMaxRows[vectors];
+  for (int64_t i = 0; i < tiles; ++i) {
+    const int64_t begin = row_begin + count * i / tiles;
+    const int64_t end = row_begin + count * (i + 1) / tiles;
+    tile.rows = rows.index + begin;
+    tile.first_row = begin;
+    run_vectors(tile, end - begin, vectors);
+  }
+}
+
+FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
+
+}  // namespace
+
+// Blocks of the sum, then of rows, then tiles of pixels, then of rows: a tile of b is read from the first-level cache
+// by all rows of a block, the block's weights from the second.
+void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
+  const int64_t block_columns = kDepth / g.taps > 0 ? kDepth / g.taps : 1;
+  const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
+  const int64_t depth = g.columns.count * g.taps / depths + 1;
+  const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
+  for (int64_t k = 0; k < depths; ++k) {
+    Tile tile = {};
+    tile.gemm = &g;
+    tile.column_begin = g.columns.count * k / depths;
+    tile.column_end = g.columns.count * (k + 1) / depths;
+    for (int64_t i = 0; i < blocks; ++i) {
+      for (tile.pixel = 0; tile.pixel < g.pixels;) {
+        const int64_t left = parts(g.pixels - tile.pixel, kLanes);
+        const int64_t vectors = left < kMaxVectors ? left : kMaxVectors;
+        run_strip(tile, rows, rows.count * i / blocks, rows.count * (i + 1) / blocks, vectors);
+        tile.pixel += vectors * kLanes;
+      }
+    }
+  }
+}
+
+}  // namespace ftwt::FTWT_ISA

@@ -1,0 +1,117 @@
+// Kernels on images kept as planes [c, h * w]: what compiled networks run on. A channel's pixels are contiguous, so a
+// channel that is not active costs nothing: its plane is neither written nor read, and no list of channels ever needs a
+// gather of activations. Vector lanes are pixels (or Winograd tiles); weights are broadcast from where they lie.
+//
+// Sums run in one order, input channels outermost and taps innermost, whatever the tiling: an output has the same bits
+// in any batch, on any number of threads.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/dispatch.h"
+#include "ops/activation.h"
+
+namespace ftwt::cpu {
+
+// Channels in ascending order.
+struct ChannelList {
+  const int32_t* index;
+  int64_t count;
+};
+
+// out[r, p] = activation(bias[r] + residual[r, p] + sum over columns j and taps t:
+//                        weights[r, j, t] * b[j * b_stride + tap_offset[t] + p])
+// for the rows r of a list. `packed`: b has the list's columns one after the other, else all columns of the network.
+// Row r of the output lies at out + r * out_stride, or, `compact`, the list's i-th at out + i * out_stride.
+struct PlaneGemm {
+  const float* weights;  // [all rows, all columns, taps]
+  int64_t row_stride;
+  ChannelList columns;
+  int64_t taps;
+  const int32_t* tap_offset;  // [taps]
+  const float* b;             // readable up to one tile beyond the last pixel
+  int64_t b_stride;
+  bool packed;
+  int64_t pixels;
+  float* out;
+  int64_t out_stride;
+  bool compact;
+  const float* bias;      // [all rows], or none
+  const float* residual;  // as the output, or none
+  int64_t residual_stride;
+  Activation activation;
+};
+
+// A window over planes.
+struct PlaneWindow {
+  int64_t h, w, out_h, out_w;
+  int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+};
+
+// A plane in a form in which every tap of a window is a shift: zeros around it, and for strides one smaller plane for
+// each residue of row and column. Rows of `row` floats; output pixel (y, x) is number y * row + x, and numbers whose
+// x >= out_w are of no meaning.
+struct ShiftedLayout {
+  PlaneWindow window;
+  int64_t row;     // floats
+  int64_t rows;    // of each phase
+  int64_t phase;   // floats of one phase
+  int64_t stride;  // floats of one channel, all phases
+};
+
+// 3x3 convolutions of stride 1 as products of transformed tiles (Lavin and Gray 2016): `size` x `size` outputs (2 or 4)
+// from tiles of size + 2.
+struct WinogradShape {
+  int64_t h, w, out_h, out_w, pad_top, pad_left;
+  int64_t size;
+  int64_t tiles_h() const { return (out_h + size - 1) / size; }
+  int64_t tiles_w() const { return (out_w + size - 1) / size; }
+  int64_t tiles() const { return tiles_h() * tiles_w(); }
+  int64_t points() const { return (size + 2) * (size + 2); }
+};
+
+struct WinogradOutput {
+  float* out;             // [out_h * out_w]
+  const float* residual;  // the same, or none
+  float bias;
+  Activation activation;
+};
+
+}  // namespace ftwt::cpu
+
+FTWT_DECLARE_KERNEL(
+    // Rows of `rows`; uses no memory but its stack.
+    void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
+    ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);
+    void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);
+    void shift_plane(const ftwt::cpu::ShiftedLayout& layout, const float* plane, float* shifted);
+    // plane[rows, width] = activation(sums + residual) from rows of `row` floats; residual as the plane, or none.
+    void finish_rows(const float* sums, int64_t row, int64_t rows, int64_t width, const float* residual,
+                     ftwt::Activation activation, float* plane);
+    // to[i] = index[i] < 0 ? 0 : plane[index[i]]
+    void gather_pixels(const float* plane, const int32_t* index, int64_t count, float* to);
+    // transformed[point * point_stride + tile] of one plane. Needs winograd_scratch_floats() at `scratch`. May write up
+    // to one vector beyond the last tile of each point.
+    std::size_t winograd_scratch_floats(const ftwt::cpu::WinogradShape& shape);
+    void winograd_input(const ftwt::cpu::WinogradShape& shape, const float* plane, float* transformed,
+                        int64_t point_stride, float* scratch);
+    // One plane from products[point * point_stride + tile]. May read up to one vector beyond the last tile.
+    void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
+                         const ftwt::cpu::WinogradOutput& output);)
+FTWT_DECLARE_KERNEL(
+    // y = activation(a + b), b or none; y may be a or b.
+    void plane_add(const float* a, const float* b, int64_t count, ftwt::Activation activation, float* y);
+    // y = activation(x * scale + shift)
+    void plane_scale(const float* x, int64_t count, float scale, float shift, ftwt::Activation activation, float* y);
+    float plane_max(const float* x, int64_t count); float plane_sum(const float* x, int64_t count);
+    // One plane. Average: of the cells inside the image.
+    void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* out);
+    // y[s * y_stride + o] = activation(bias[o] + sum over j: x[s * x_stride + j] * weights[j * row_stride + o]) for
+    // o in [begin, end): the samples [0, count) share a pass over the weights. The sum runs over ascending j.
+    void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,
+                       int64_t row_stride, const float* bias, int64_t begin, int64_t end, ftwt::Activation activation,
+                       float* y, int64_t y_stride);)
+FTWT_DECLARE_KERNEL(
+    // One depthwise plane: `weights` [kh, kw], `scratch` layout.stride floats and a vector more.
+    void depthwise_plane(const ftwt::cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
+                         const float* weights, float bias, ftwt::Activation activation, float* scratch, float* out);)

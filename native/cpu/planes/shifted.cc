@@ -1,0 +1,96 @@
+#include "cpu/gemm/activate.h"
+#include "cpu/isa.h"
+#include "cpu/planes/planes.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+FTWT_INLINE int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
+FTWT_INLINE int64_t smallest(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// What tap k of a dimension reads for output 0: source index k * dilation, counted from the padding's first.
+// Its phase is that index modulo the stride, its shift the quotient.
+FTWT_INLINE int64_t last_shift(int64_t k, int64_t dilation, int64_t stride) { return (k - 1) * dilation / stride; }
+
+// Phases that some tap reads.
+FTWT_INLINE int64_t phases(int64_t k, int64_t dilation, int64_t stride) {
+  return smallest(stride, (k - 1) * dilation + 1);
+}
+
+// Every `stride`-th of `count` floats.
+FTWT_INLINE void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
+  int64_t i = 0;
+  if (stride == 1) {
+    for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  }
+  for (; i < count; ++i) to[i] = from[i * stride];
+}
+
+}  // namespace
+
+cpu::ShiftedLayout shifted_layout(const cpu::PlaneWindow& w) {
+  const int64_t shift_w = last_shift(w.kw, w.dilation_w, w.stride_w);
+  // With stride 1 the zeros to the right of a row are those to the left of the next.
+  const int64_t pad_right = (w.out_w - 1) * w.stride_w + (w.kw - 1) * w.dilation_w + 1 - w.pad_left - w.w;
+  const int64_t shared = w.stride_w == 1 ? largest(0, smallest(w.pad_left, pad_right)) : 0;
+  const int64_t row = w.out_w + shift_w - shared;
+  const int64_t rows = w.out_h + last_shift(w.kh, w.dilation_h, w.stride_h);
+  // The last row's shared zeros lie behind it; an odd number of cache lines keeps channels apart in the cache's sets.
+  const int64_t phase = rows * row + shared;
+  const int64_t lines =
+      (phases(w.kh, w.dilation_h, w.stride_h) * phases(w.kw, w.dilation_w, w.stride_w) * phase + 15) / 16;
+  return {w, row, rows, phase, (lines | 1) * 16};
+}
+
+void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
+  for (int64_t ky = 0; ky < w.kh; ++ky) {
+    for (int64_t kx = 0; kx < w.kw; ++kx) {
+      const int64_t y = ky * w.dilation_h, x = kx * w.dilation_w;
+      const int64_t at =
+          (y % w.stride_h * phases_w + x % w.stride_w) * layout.phase + y / w.stride_h * layout.row + x / w.stride_w;
+      *tap_offset++ = static_cast<int32_t>(at);
+    }
+  }
+}
+
+void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
+  const cpu::PlaneWindow& w = layout.window;
+  memset(shifted, 0, static_cast<size_t>(layout.stride) * sizeof(float));
+  const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
+  for (int64_t phase_y = 0; phase_y < phases(w.kh, w.dilation_h, w.stride_h); ++phase_y) {
+    for (int64_t phase_x = 0; phase_x < phases_w; ++phase_x) {
+      float* to = shifted + (phase_y * phases_w + phase_x) * layout.phase;
+      // Column x of the phase is source column x * stride_w + phase_x - pad_left.
+      const int64_t shift = phase_x - w.pad_left;
+      const int64_t first = shift < 0 ? (-shift + w.stride_w - 1) / w.stride_w : 0;
+      const int64_t fitting = w.w - shift > 0 ? (w.w - shift + w.stride_w - 1) / w.stride_w : 0;
+      const int64_t end = smallest(fitting, w.out_w + last_shift(w.kw, w.dilation_w, w.stride_w));
+      for (int64_t row = 0; row < layout.rows && first < end; ++row) {
+        const int64_t y = row * w.stride_h + phase_y - w.pad_top;
+        if (y < 0 || y >= w.h) continue;
+        copy_strided(plane + y * w.w + first * w.stride_w + shift, w.stride_w, end - first,
+                     to + row * layout.row + first);
+      }
+    }
+  }
+}
+
+void finish_rows(const float* sums, int64_t row, int64_t rows, int64_t width, const float* residual,
+                 Activation activation, float* plane) {
+  for (int64_t y = 0; y < rows; ++y) {
+    for (int64_t x = 0; x < width; x += kLanes) {
+      const int64_t at = y * width + x;
+      Vec v = load_some(sums + y * row + x, width - x);
+      if (residual != nullptr) v += load_some(residual + at, width - x);
+      store_some(plane + at, activate(v, activation), width - x);
+    }
+  }
+}
+
+void gather_pixels(const float* plane, const int32_t* index, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = index[i] < 0 ? 0.0f : plane[index[i]];
+}
+
+}  // namespace ftwt::FTWT_ISA

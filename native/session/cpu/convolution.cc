@@ -1,0 +1,120 @@
+#include "session/cpu/convolution.h"
+
+#include <algorithm>
+
+#include "cpu/thread_pool.h"
+#include "session/cpu/direct.h"
+#include "session/cpu/winograd.h"
+
+namespace ftwt::session {
+namespace {
+
+// Weights of a block of channels: half of a small second-level cache.
+constexpr int64_t kBlockBytes = 256 * 1024;
+// Packed or transformed samples of a group.
+constexpr int64_t kGroupFloats = 1 << 20;
+// Images up to this many pixels are gathered without the columns between rows that shifted planes have.
+constexpr int64_t kFewPixels = 64;
+
+}  // namespace
+
+const char* variant_name(ConvVariant variant) {
+  switch (variant) {
+    case ConvVariant::InPlace: return "1x1 in place";
+    case ConvVariant::Shifted: return "shifted planes";
+    case ConvVariant::Gathered: return "gathered pixels";
+    case ConvVariant::Winograd2: return "winograd 2x2";
+    case ConvVariant::Winograd4: return "winograd 4x4";
+  }
+  return "";
+}
+
+std::vector<ConvVariant> possible_variants(const Convolution& c) {
+  const Node& node = *c.node;
+  const bool unit_stride = node.stride_h == 1 && node.stride_w == 1;
+  const bool same_pixels = c.input.shape.h == c.output.shape.h && c.input.shape.w == c.output.shape.w &&
+                           node.pad_top == 0 && node.pad_left == 0;
+  std::vector<ConvVariant> variants;
+  if (c.taps() == 1 && unit_stride && same_pixels) {
+    variants.push_back(ConvVariant::InPlace);
+  } else {
+    variants.push_back(ConvVariant::Shifted);
+  }
+  if (c.output.shape.pixels() <= kFewPixels) variants.push_back(ConvVariant::Gathered);
+  if (node.kh == 3 && node.kw == 3 && unit_stride && node.dilation_h == 1 && node.dilation_w == 1) {
+    variants.push_back(ConvVariant::Winograd2);
+    variants.push_back(ConvVariant::Winograd4);
+  }
+  return variants;
+}
+
+std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVariant variant) {
+  switch (variant) {
+    case ConvVariant::InPlace: return make_in_place(convolution);
+    case ConvVariant::Shifted: return make_shifted(convolution);
+    case ConvVariant::Gathered: return make_gathered(convolution);
+    case ConvVariant::Winograd2: return make_winograd(convolution, 2);
+    case ConvVariant::Winograd4: return make_winograd(convolution, 4);
+  }
+  return nullptr;
+}
+
+RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest)
+    : state_(state), convolution_(convolution) {
+  const int64_t rows = convolution.output.shape.c;
+  const int64_t most = std::clamp<int64_t>(kBlockBytes / std::max<int64_t>(1, bytes_per_row), 8, largest);
+  const int64_t threads = cpu::thread_count();
+  const int64_t blocks = std::max(threads, round_up((rows + most - 1) / most, threads));
+  count_ = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, rows));
+}
+
+cpu::ChannelList RowBlocks::rows(int64_t i, int64_t s) const {
+  const int64_t channels = convolution_.output.shape.c;
+  const cpu::ChannelList all = state_.active(convolution_.gate, s, channels);
+  if (convolution_.gate < 0 || state_.samples == 1) {
+    const int64_t begin = all.count * i / count_;
+    return {all.index + begin, all.count * (i + 1) / count_ - begin};
+  }
+  const auto first = std::lower_bound(all.index, all.index + all.count, channels * i / count_);
+  const auto last = std::lower_bound(first, all.index + all.count, channels * (i + 1) / count_);
+  return {first, last - first};
+}
+
+void fill_inactive(const State& state, const Convolution& c) {
+  if (c.gate < 0 || !c.residual) return;
+  const auto add = FTWT_KERNEL(plane_add);
+  const int64_t pixels = c.output.shape.pixels();
+  cpu::parallel_for(state.samples, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t s = begin; s < end; ++s) {
+      const cpu::ChannelList active = state.active(c.gate, s, c.output.shape.c);
+      int64_t next = 0;
+      for (int64_t channel = 0; channel < c.output.shape.c; ++channel) {
+        if (next < active.count && active.index[next] == channel) {
+          ++next;
+          continue;
+        }
+        add(state.sample(*c.residual, s) + channel * c.residual->plane, nullptr, pixels, c.node->activation,
+            state.sample(c.output, s) + channel * c.output.plane);
+      }
+    }
+  });
+}
+
+int64_t group_size(const State& state, int64_t floats) {
+  return std::clamp<int64_t>(kGroupFloats / std::max<int64_t>(1, floats), 1, state.samples);
+}
+
+std::vector<float> weights_by_output(const Node& node, int64_t inputs) {
+  const int64_t taps = node.kh * node.kw;
+  const int64_t outputs = node.out.c;
+  std::vector<float> packed(static_cast<std::size_t>(taps * inputs * outputs));
+  for (int64_t t = 0; t < taps; ++t) {
+    for (int64_t i = 0; i < inputs; ++i) {
+      for (int64_t o = 0; o < outputs; ++o)
+        packed[(o * inputs + i) * taps + t] = node.weights[(t * inputs + i) * outputs + o];
+    }
+  }
+  return packed;
+}
+
+}  // namespace ftwt::session

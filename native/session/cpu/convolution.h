@@ -1,0 +1,60 @@
+// The ways to run a convolution over planes. All give the same bits for the same kind of sum: `shifted`, `gathered` and
+// `in place` add the same products in the same order; the two Winograd transforms round differently.
+#pragma once
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "session/cpu/state.h"
+
+namespace ftwt::session {
+
+// A Conv node as the executor placed it.
+struct Convolution {
+  const Node* node;
+  ValueLayout input, output;
+  std::optional<ValueLayout> residual;
+  int32_t gate = -1;  // of the output channels that are computed
+
+  cpu::PlaneWindow window() const {
+    return {input.shape.h,  input.shape.w,  output.shape.h,   output.shape.w,   node->kh,      node->kw,
+            node->stride_h, node->stride_w, node->dilation_h, node->dilation_w, node->pad_top, node->pad_left};
+  }
+  int64_t taps() const { return node->kh * node->kw; }
+  // All samples compute the same sums, so they can share tiles.
+  bool joins_samples() const { return gate < 0 && input.gate < 0; }
+};
+
+enum class ConvVariant { InPlace, Shifted, Gathered, Winograd2, Winograd4 };
+
+const char* variant_name(ConvVariant variant);
+std::vector<ConvVariant> possible_variants(const Convolution& convolution);
+std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVariant variant);
+
+// What the variants share ---------------------------------------------------------------------------------------------
+
+// Output channels are cut into blocks, each with its weights for every sample before the next.
+class RowBlocks {
+ public:
+  // `bytes_per_row`: of weights. At least one block for each thread, where there are so many channels.
+  RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest);
+  int64_t count() const { return count_; }
+  // The computed channels of sample s in block i. One sample's are shared out evenly, several samples' by number, so
+  // that they read the same weights.
+  cpu::ChannelList rows(int64_t i, int64_t s) const;
+
+ private:
+  const State& state_;
+  const Convolution& convolution_;
+  int64_t count_;
+};
+
+// Channels that are not computed but are read: activation(residual), where there is one.
+void fill_inactive(const State& state, const Convolution& convolution);
+
+// Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.
+int64_t group_size(const State& state, int64_t floats);
+
+std::vector<float> weights_by_output(const Node& node, int64_t inputs);  // [cOut, cIn, taps]
+
+}  // namespace ftwt::session

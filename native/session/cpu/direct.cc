@@ -1,0 +1,290 @@
+#include "session/cpu/direct.h"
+
+#include <algorithm>
+
+#include "cpu/scratch.h"
+#include "cpu/thread_pool.h"
+
+namespace ftwt::session {
+namespace {
+
+// Pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share out.
+constexpr int64_t kTaskPixels = 768;
+// Sums of one task of shifted planes, in floats.
+constexpr int64_t kTaskSums = 48 * 1024;
+// Floats behind a buffer that whole tiles may read.
+constexpr int64_t kSlack = 64;
+
+class Direct : public Step {
+ protected:
+  explicit Direct(const Convolution& convolution)
+      : c_(convolution), weights_(weights_by_output(*convolution.node, convolution.input.shape.c)) {}
+
+  uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+  int64_t row_floats() const { return c_.taps() * c_.input.shape.c; }
+
+  cpu::PlaneGemm gemm(cpu::ChannelList columns) const {
+    cpu::PlaneGemm g = {};
+    g.weights = weights_.data();
+    g.row_stride = row_floats();
+    g.columns = columns;
+    g.taps = c_.taps();
+    g.bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data();
+    g.activation = Activation::Linear;
+    return g;
+  }
+
+  const float* residual(const State& state, int64_t s) const {
+    return c_.residual ? state.sample(*c_.residual, s) : nullptr;
+  }
+
+  Convolution c_;
+  std::vector<float> weights_;  // [cOut, cIn, taps]
+};
+
+// Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
+// that they are read once for all samples; else blocks of pixels, so that each is read once for all channels.
+struct Tasks {
+  int64_t rows, samples, pixels;
+  bool rows_outermost;
+  int64_t count() const { return rows * samples * pixels; }
+  struct Task {
+    int64_t row, sample, pixel;
+  };
+  Task at(int64_t i) const {
+    if (rows_outermost) return {i / (samples * pixels), i / pixels % samples, i % pixels};
+    return {i % rows, i / (rows * pixels), i / rows % pixels};
+  }
+};
+
+class InPlace final : public Direct {
+ public:
+  explicit InPlace(const Convolution& convolution) : Direct(convolution) {}
+  const char* variant() const override { return variant_name(ConvVariant::InPlace); }
+
+  void run(const State& state) const override {
+    const auto kernel = FTWT_KERNEL(plane_gemm);
+    const int64_t pixels = c_.output.shape.pixels();
+    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / kTaskPixels);
+    const int64_t threads = cpu::thread_count();
+    const RowBlocks blocks(state, c_, row_floats() * 4, 256);
+    const bool by_pixels = pixel_blocks * state.samples >= 2 * threads;
+    const Tasks tasks = {by_pixels ? 1 : blocks.count(), state.samples, by_pixels ? pixel_blocks : 1, !by_pixels};
+    static const int32_t no_shift = 0;
+    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto [row, s, block] = tasks.at(i);
+        const int64_t first = pixels * block / tasks.pixels / 16 * 16;
+        const int64_t last = block + 1 == tasks.pixels ? pixels : pixels * (block + 1) / tasks.pixels / 16 * 16;
+        cpu::PlaneGemm g = gemm(state.active(c_.input, s));
+        g.tap_offset = &no_shift;
+        g.b = state.sample(c_.input, s) + first;
+        g.b_stride = c_.input.plane;
+        g.pixels = last - first;
+        g.out = state.sample(c_.output, s) + first;
+        g.out_stride = c_.output.plane;
+        g.residual = residual(state, s);
+        if (g.residual != nullptr) {
+          g.residual += first;
+          g.residual_stride = c_.residual->plane;
+        }
+        g.activation = c_.node->activation;
+        kernel(g, tasks.rows == 1 ? state.active(c_.gate, s, c_.output.shape.c) : blocks.rows(row, s));
+      }
+    });
+    fill_inactive(state, c_);
+  }
+};
+
+class Shifted final : public Direct {
+ public:
+  explicit Shifted(const Convolution& convolution)
+      : Direct(convolution), layout_(FTWT_KERNEL(shifted_layout)(convolution.window())), taps_(c_.taps()) {
+    FTWT_KERNEL(shifted_offsets)(layout_, taps_.data());
+  }
+  const char* variant() const override { return variant_name(ConvVariant::Shifted); }
+
+  int64_t scratch_floats(int64_t samples) const override {
+    return std::min<int64_t>(samples, std::max<int64_t>(1, (int64_t{1} << 20) / sample_floats())) * sample_floats() +
+           kSlack;
+  }
+
+  void run(const State& state) const override {
+    const int64_t group = group_size(state, sample_floats());
+    for (int64_t first = 0; first < state.samples; first += group) {
+      const int64_t samples = std::min(group, state.samples - first);
+      pack(state, first, samples);
+      multiply(state, first, samples);
+    }
+    fill_inactive(state, c_);
+  }
+
+ private:
+  int64_t sample_floats() const { return c_.input.shape.c * layout_.stride; }
+
+  void pack(const State& state, int64_t first, int64_t samples) const {
+    const auto shift = FTWT_KERNEL(shift_plane);
+    const int64_t channels = c_.input.shape.c;
+    cpu::parallel_for(samples * channels, 16384 / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t s = i / channels, j = i % channels;
+        const cpu::ChannelList active = state.active(c_.input, first + s);
+        if (j >= active.count) continue;
+        shift(layout_, state.sample(c_.input, first + s) + active.index[j] * c_.input.plane,
+              state.scratch + s * sample_floats() + j * layout_.stride);
+      }
+    });
+  }
+
+  void multiply(const State& state, int64_t first, int64_t samples) const {
+    const auto kernel = FTWT_KERNEL(plane_gemm);
+    const auto finish = FTWT_KERNEL(finish_rows);
+    const Shape out = c_.output.shape;
+    const int64_t threads = cpu::thread_count();
+    const RowBlocks blocks(state, c_, row_floats() * 4, 64);
+    const int64_t task_rows = std::max<int64_t>(1, kTaskPixels / layout_.row);
+    const int64_t by_threads = std::max<int64_t>(1, out.h / task_rows);
+    const bool by_pixels = by_threads * samples >= 2 * threads && row_floats() * out.c <= 256 * 1024;
+    const Tasks tasks = {by_pixels ? (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums : blocks.count(),
+                         samples, by_threads, !by_pixels};
+    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto [row, s, block] = tasks.at(i);
+        const int64_t y = out.h * block / tasks.pixels;
+        const int64_t height = out.h * (block + 1) / tasks.pixels - y;
+        const int64_t pixels = (height - 1) * layout_.row + out.w;
+        const int64_t stride = spread_stride(pixels);
+        const cpu::ChannelList rows = by_pixels ? part(state, first + s, row, tasks.rows) : blocks.rows(row, first + s);
+        float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
+        cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
+        g.tap_offset = taps_.data();
+        g.b = state.scratch + s * sample_floats() + y * layout_.row;
+        g.b_stride = layout_.stride;
+        g.packed = true;
+        g.pixels = pixels;
+        g.out = sums;
+        g.out_stride = stride;
+        g.compact = true;
+        kernel(g, rows);
+        const float* residuals = residual(state, first + s);
+        for (int64_t m = 0; m < rows.count; ++m) {
+          const int64_t channel = rows.index[m];
+          finish(sums + m * stride, layout_.row, height, out.w,
+                 residuals != nullptr ? residuals + channel * c_.residual->plane + y * out.w : nullptr,
+                 c_.node->activation, state.sample(c_.output, first + s) + channel * c_.output.plane + y * out.w);
+        }
+      }
+    });
+  }
+
+  cpu::ChannelList part(const State& state, int64_t s, int64_t i, int64_t count) const {
+    const cpu::ChannelList all = state.active(c_.gate, s, c_.output.shape.c);
+    return {all.index + all.count * i / count, all.count * (i + 1) / count - all.count * i / count};
+  }
+
+  cpu::ShiftedLayout layout_;
+  std::vector<int32_t> taps_;
+};
+
+// im2col by a table: few pixels, no columns of no meaning between rows, and samples side by side where they may be.
+class Gathered final : public Direct {
+ public:
+  explicit Gathered(const Convolution& convolution) : Direct(convolution) {
+    const cpu::PlaneWindow w = c_.window();
+    for (int64_t ky = 0; ky < w.kh; ++ky) {
+      for (int64_t kx = 0; kx < w.kw; ++kx) {
+        for (int64_t y = 0; y < w.out_h; ++y) {
+          for (int64_t x = 0; x < w.out_w; ++x) {
+            const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
+            const int64_t j = x * w.stride_w + kx * w.dilation_w - w.pad_left;
+            source_.push_back(i < 0 || j < 0 || i >= w.h || j >= w.w ? -1 : static_cast<int32_t>(i * w.w + j));
+          }
+        }
+      }
+    }
+  }
+  const char* variant() const override { return variant_name(ConvVariant::Gathered); }
+
+  int64_t scratch_floats(int64_t samples) const override {
+    const int64_t joined = c_.joins_samples() ? samples : 1;
+    return samples / joined * c_.input.shape.c * channel_floats(joined) + kSlack;
+  }
+
+  void run(const State& state) const override {
+    const int64_t joined = c_.joins_samples() ? state.samples : 1;
+    pack(state, joined);
+    multiply(state, joined);
+    fill_inactive(state, c_);
+  }
+
+ private:
+  int64_t tap_floats(int64_t joined) const { return spread_stride(joined * c_.output.shape.pixels()); }
+  int64_t channel_floats(int64_t joined) const { return c_.taps() * tap_floats(joined); }
+
+  void pack(const State& state, int64_t joined) const {
+    const auto gather = FTWT_KERNEL(gather_pixels);
+    const int64_t channels = c_.input.shape.c;
+    const int64_t pixels = c_.output.shape.pixels();
+    const int64_t work = c_.taps() * pixels;
+    cpu::parallel_for(state.samples * channels, 16384 / work + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t s = i / channels, j = i % channels;
+        const cpu::ChannelList active = state.active(c_.input, s);
+        if (j >= active.count) continue;
+        const float* plane = state.sample(c_.input, s) + active.index[j] * c_.input.plane;
+        float* to = state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels;
+        for (int64_t t = 0; t < c_.taps(); ++t, to += tap_floats(joined)) {
+          gather(plane, source_.data() + t * pixels, pixels, to);
+        }
+      }
+    });
+  }
+
+  void multiply(const State& state, int64_t joined) const {
+    const auto kernel = FTWT_KERNEL(plane_gemm);
+    const auto finish = FTWT_KERNEL(finish_rows);
+    const int64_t pixels = c_.output.shape.pixels();
+    const int64_t stride = tap_floats(joined);
+    const int64_t bundles = state.samples / joined;
+    const RowBlocks blocks(state, c_, row_floats() * 4, 256);
+    std::vector<int32_t> offsets(static_cast<std::size_t>(c_.taps()));
+    for (int64_t t = 0; t < c_.taps(); ++t) offsets[t] = static_cast<int32_t>(t * stride);
+    const Tasks tasks = {blocks.count(), bundles, 1, true};
+    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto [row, bundle, _] = tasks.at(i);
+        const cpu::ChannelList rows = blocks.rows(row, bundle);
+        float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
+        cpu::PlaneGemm g = gemm(state.active(c_.input, bundle));
+        g.tap_offset = offsets.data();
+        g.b = state.scratch + bundle * c_.input.shape.c * channel_floats(joined);
+        g.b_stride = channel_floats(joined);
+        g.packed = true;
+        g.pixels = joined * pixels;
+        g.out = sums;
+        g.out_stride = stride;
+        g.compact = true;
+        kernel(g, rows);
+        for (int64_t s = bundle * joined; s < (bundle + 1) * joined; ++s) {
+          const float* residuals = residual(state, s);
+          for (int64_t m = 0; m < rows.count; ++m) {
+            const int64_t channel = rows.index[m];
+            finish(sums + m * stride + (s - bundle * joined) * pixels, pixels, 1, pixels,
+                   residuals != nullptr ? residuals + channel * c_.residual->plane : nullptr, c_.node->activation,
+                   state.sample(c_.output, s) + channel * c_.output.plane);
+          }
+        }
+      }
+    });
+  }
+
+  std::vector<int32_t> source_;  // [taps, pixels], -1 in the padding
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_in_place(const Convolution& c) { return std::make_unique<InPlace>(c); }
+std::unique_ptr<Step> make_shifted(const Convolution& c) { return std::make_unique<Shifted>(c); }
+std::unique_ptr<Step> make_gathered(const Convolution& c) { return std::make_unique<Gathered>(c); }
+
+}  // namespace ftwt::session

@@ -1,0 +1,20 @@
+// Where the values of a plan lie: working memory shared by values whose lives do not overlap, and which channels of
+// each value are stored.
+#pragma once
+#include <vector>
+
+#include "session/cpu/state.h"
+
+namespace ftwt::session {
+
+struct Placement {
+  std::vector<ValueLayout> values;    // of the plan
+  std::vector<Gate> gates;            // of the dynamic nodes, in their order
+  std::vector<int32_t> gate_of_node;  // -1: not dynamic
+  int64_t value_floats = 0;           // for max_samples samples
+  int64_t list_ints = 0;
+};
+
+Placement place(const Plan& plan, int64_t max_samples);
+
+}  // namespace ftwt::session

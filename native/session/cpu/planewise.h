@@ -1,0 +1,44 @@
+// What steps over planes share: loops over the planes of all samples.
+#pragma once
+#include <algorithm>
+
+#include "cpu/thread_pool.h"
+#include "session/cpu/state.h"
+
+namespace ftwt::session {
+
+// Work below this many floats (some 5 us) costs more to hand to another thread than it saves.
+constexpr int64_t kPlaneGrain = 16384;
+
+// body(sample, position in the list, channel) for the listed channels of every sample, on the pool. `floats`: of work
+// for each.
+template <typename Body>
+void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t floats, const Body& body) {
+  cpu::parallel_for(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, floats) + 1,
+                    [&](int64_t begin, int64_t end, int) {
+                      for (int64_t i = begin; i < end; ++i) {
+                        const int64_t s = i / channels, j = i % channels;
+                        const cpu::ChannelList active = state.active(gate, s, channels);
+                        if (j < active.count) body(s, j, active.index[j]);
+                      }
+                    });
+}
+
+// body(sample, channel, whether it is stored) for all channels of every sample.
+template <typename Body>
+void for_every_plane(const State& state, const ValueLayout& value, const Body& body) {
+  const int64_t channels = value.shape.c;
+  cpu::parallel_for(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1,
+                    [&](int64_t begin, int64_t end, int) {
+                      for (int64_t i = begin; i < end; ++i) {
+                        const int64_t s = i / channels, channel = i % channels;
+                        const cpu::ChannelList active = state.active(value, s);
+                        const bool stored =
+                            value.gate < 0 || std::binary_search(active.index, active.index + active.count,
+                                                                 static_cast<int32_t>(channel));
+                        body(s, channel, stored);
+                      }
+                    });
+}
+
+}  // namespace ftwt::session

@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <numeric>
+
+#include "cpu/memory.h"
+#include "session/cpu/convolution.h"
+#include "session/cpu/placement.h"
+#include "session/cpu/steps.h"
+#include "session/cpu/tuning.h"
+
+namespace ftwt::session {
+namespace {
+
+// Samples that go through the network together: their activations stay in the last-level cache, and share each layer's
+// weights.
+constexpr int64_t kSamplesAtOnce = 8;
+
+struct FreeBlock {
+  void operator()(void* block) const { cpu::free_block(block); }
+};
+
+template <typename T>
+std::unique_ptr<T[], FreeBlock> allocate(int64_t count) {
+  return std::unique_ptr<T[], FreeBlock>(
+      static_cast<T*>(cpu::allocate_block(static_cast<std::size_t>(std::max<int64_t>(1, count)) * sizeof(T))));
+}
+
+// The working memory of one run.
+struct Workspace {
+  std::unique_ptr<float[], FreeBlock> values, scratch;
+  std::unique_ptr<int32_t[], FreeBlock> lists, counts;
+};
+
+struct PlacedStep {
+  int32_t node;
+  std::unique_ptr<Step> step;
+};
+
+class CpuSession final : public Session {
+ public:
+  CpuSession(Plan plan, const CpuOptions& options)
+      : plan_(std::move(plan)),
+        max_samples_(std::min(options.max_batch, kSamplesAtOnce)),
+        placement_(place(plan_, max_samples_)) {
+    int64_t most = 1;
+    for (const ValueLayout& value : placement_.values) most = std::max(most, value.shape.c);
+    all_.resize(static_cast<std::size_t>(most));
+    std::iota(all_.begin(), all_.end(), 0);
+    build(options);
+  }
+
+  void run(const Run& run) override { execute(run, nullptr); }
+
+  std::vector<NodeProfile> profile(const Run& run) override {
+    std::vector<double> seconds(steps_.size());
+    execute(run, &seconds);
+    std::vector<NodeProfile> result;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      result.push_back({steps_[i].node, steps_[i].step->variant(), seconds[i] * 1e3});
+    }
+    return result;
+  }
+
+  uint64_t memory_bytes() const override {
+    uint64_t bytes = 0;
+    for (const PlacedStep& placed : steps_) bytes += placed.step->weight_bytes();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto floats = static_cast<uint64_t>(placement_.value_floats + scratch_floats_ + placement_.list_ints);
+    return bytes + workspaces_ * floats * sizeof(float);
+  }
+
+ private:
+  void build(const CpuOptions& options) {
+    for (int32_t i = 0; i < static_cast<int32_t>(plan_.nodes.size()); ++i) add_node(i, options);
+    for (Node& node : plan_.nodes) {  // packed by now
+      if (node.kind == NodeKind::Conv || node.kind == NodeKind::Depthwise || node.kind == NodeKind::Dense) {
+        std::vector<float>().swap(node.weights);
+      }
+    }
+    for (const PlacedStep& placed : steps_) {
+      scratch_floats_ = std::max(scratch_floats_, placed.step->scratch_floats(max_samples_));
+    }
+  }
+
+  void add_node(int32_t i, const CpuOptions& options) {
+    const Node& node = plan_.nodes[i];
+    const int32_t gate = placement_.gate_of_node[i];
+    const ValueLayout& output = placement_.values[i + 1];
+    std::vector<ValueLayout> inputs;
+    for (int32_t value : node.inputs) inputs.push_back(placement_.values[value]);
+    const auto add = [&](std::unique_ptr<Step> step) { steps_.push_back({i, std::move(step)}); };
+    if (gate >= 0) add(make_predictor(node, inputs[0], gate));
+    switch (node.kind) {
+      case NodeKind::Conv: {
+        Convolution convolution = {&node, inputs[0], output, {}, gate};
+        if (node.residual) convolution.residual = placement_.values[*node.residual];
+        add(choose_convolution(convolution, options.measure, max_samples_));
+        break;
+      }
+      case NodeKind::Depthwise: add(make_depthwise(node, inputs[0], output, gate)); break;
+      case NodeKind::Dense: add(make_dense(node, inputs[0], output)); break;
+      case NodeKind::Pool: add(make_pool(node, inputs[0], output)); break;
+      case NodeKind::GlobalPool: add(make_global_pool(node, inputs[0], output)); break;
+      case NodeKind::Add: add(make_add(node, inputs[0], inputs[1], output)); break;
+      case NodeKind::Concat: add(make_concat(node, inputs, output)); break;
+      case NodeKind::Pad: add(make_pad(node, inputs[0], output)); break;
+      case NodeKind::Activation: add(make_map(node, inputs[0], output)); break;
+      case NodeKind::Scale: add(make_scale(node, inputs[0], output)); break;
+      case NodeKind::Softmax: add(make_softmax(node, inputs[0], output)); break;
+      case NodeKind::Subsample: add(make_subsample(node, inputs[0], output)); break;
+      case NodeKind::Reshape: add(make_reshape(node, inputs[0], output)); break;
+      case NodeKind::Count: break;
+    }
+    if (node.function &&
+        (node.kind == NodeKind::Conv || node.kind == NodeKind::Depthwise || node.kind == NodeKind::Dense)) {
+      add(make_function(node, output, gate));
+    }
+  }
+
+  void execute(const Run& run, std::vector<double>* seconds) {
+    Workspace workspace = take_workspace();
+    const int64_t outputs = plan_.shape(plan_.output).floats();
+    const auto width = plan_.mask_width();
+    const auto gates = static_cast<int64_t>(placement_.gates.size());
+    for (int64_t first = 0; first < run.n; first += max_samples_) {
+      State state;
+      state.values = workspace.values.get();
+      state.scratch = workspace.scratch.get();
+      state.lists = workspace.lists.get();
+      state.counts = workspace.counts.get();
+      state.all = all_.data();
+      state.max_samples = max_samples_;
+      state.samples = std::min(max_samples_, run.n - first);
+      state.mask_width = width;
+      state.gates = &placement_.gates;
+      if (run.forced_masks != nullptr) state.forced_masks = run.forced_masks + first * width;
+      read_images(run.images + first * plan_.input.floats(), state, placement_.values[0]);
+      for (std::size_t i = 0; i < steps_.size(); ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        steps_[i].step->run(state);
+        if (seconds != nullptr) {
+          (*seconds)[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        }
+      }
+      write_images(state, placement_.values[plan_.output], run.output + first * outputs);
+      for (int64_t s = 0; s < state.samples; ++s) {
+        if (run.active_counts != nullptr) {
+          for (int64_t g = 0; g < gates; ++g) {
+            run.active_counts[(first + s) * gates + g] = state.counts[g * max_samples_ + s];
+          }
+        }
+        if (run.masks != nullptr) write_masks(state, s, run.masks + (first + s) * width);
+      }
+    }
+    give_back(std::move(workspace));
+  }
+
+  void write_masks(const State& state, int64_t s, uint8_t* masks) const {
+    std::fill_n(masks, state.mask_width, uint8_t{0});
+    for (std::size_t g = 0; g < placement_.gates.size(); ++g) {
+      const cpu::ChannelList active = state.active(static_cast<int32_t>(g), s, placement_.gates[g].channels);
+      for (int64_t i = 0; i < active.count; ++i) masks[placement_.gates[g].mask_offset + active.index[i]] = 1;
+    }
+  }
+
+  Workspace take_workspace() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!idle_.empty()) {
+        Workspace workspace = std::move(idle_.back());
+        idle_.pop_back();
+        return workspace;
+      }
+      ++workspaces_;
+    }
+    const auto gates = static_cast<int64_t>(placement_.gates.size());
+    return {allocate<float>(placement_.value_floats), allocate<float>(scratch_floats_),
+            allocate<int32_t>(placement_.list_ints), allocate<int32_t>(gates * max_samples_)};
+  }
+
+  void give_back(Workspace workspace) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(std::move(workspace));
+  }
+
+  Plan plan_;
+  int64_t max_samples_;
+  Placement placement_;
+  std::vector<int32_t> all_;
+  std::vector<PlacedStep> steps_;
+  int64_t scratch_floats_ = 0;
+
+  mutable std::mutex mutex_;
+  std::vector<Workspace> idle_;
+  uint64_t workspaces_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Session> compile_cpu(Plan plan, const CpuOptions& options) {
+  return std::make_unique<CpuSession>(std::move(plan), options);
+}
+
+}  // namespace ftwt::session

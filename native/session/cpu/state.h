@@ -1,0 +1,65 @@
+// What the steps of a compiled plan work on.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "cpu/planes/planes.h"
+#include "session/session.h"
+
+namespace ftwt::session {
+
+// Where a value lies in the working memory: planes [sample, c, pixels], a plane's pixels contiguous.
+struct ValueLayout {
+  Shape shape;
+  int64_t plane;   // floats from channel to channel
+  int64_t sample;  // floats from sample to sample
+  int64_t offset;  // of the first sample
+  // Which dynamic node's channels are the only ones present (the others are 0 and not stored); -1: all are.
+  int32_t gate = -1;
+};
+
+// The channels that each sample of a run computes in one dynamic node.
+struct Gate {
+  int64_t channels;
+  int64_t mask_offset;  // within one sample's masks
+  int64_t list_offset;  // within State::lists, for max_samples samples
+};
+
+// One run's working memory and arguments.
+struct State {
+  float* values = nullptr;
+  float* scratch = nullptr;      // of the step that runs
+  int32_t* lists = nullptr;      // active channels
+  int32_t* counts = nullptr;     // [gates, max_samples]
+  const int32_t* all = nullptr;  // 0, 1, 2 ...
+  int64_t max_samples = 0;
+  int64_t samples = 0;
+  const uint8_t* forced_masks = nullptr;  // of the first sample
+  int64_t mask_width = 0;
+  const std::vector<Gate>* gates = nullptr;
+
+  float* sample(const ValueLayout& value, int64_t s) const { return values + value.offset + s * value.sample; }
+
+  cpu::ChannelList active(int32_t gate, int64_t s, int64_t channels) const {
+    if (gate < 0) return {all, channels};
+    return {lists + (*gates)[gate].list_offset + s * (*gates)[gate].channels, counts[gate * max_samples + s]};
+  }
+  cpu::ChannelList active(const ValueLayout& value, int64_t s) const { return active(value.gate, s, value.shape.c); }
+};
+
+// One node, or a part of it, with its packed weights. `run` is called by many threads at once, on states of their own.
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void run(const State& state) const = 0;
+  virtual int64_t scratch_floats(int64_t /*samples*/) const { return 0; }
+  virtual const char* variant() const = 0;
+  virtual uint64_t weight_bytes() const { return 0; }
+};
+
+constexpr int64_t round_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
+
+// Rows of `floats` that start in different sets of the caches: an odd number of lines.
+constexpr int64_t spread_stride(int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
+
+}  // namespace ftwt::session

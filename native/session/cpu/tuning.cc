@@ -1,0 +1,164 @@
+#include "session/cpu/tuning.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include "cpu/dispatch.h"
+#include "cpu/thread_pool.h"
+
+namespace ftwt::session {
+namespace {
+
+ConvVariant by_rule(const Convolution& c, const std::vector<ConvVariant>& variants) {
+  const int64_t pixels = c.output.shape.pixels();
+  const auto has = [&](ConvVariant v) { return std::find(variants.begin(), variants.end(), v) != variants.end(); };
+  const bool many_channels = c.input.shape.c >= 16 && c.output.shape.c >= 16;
+  if (has(ConvVariant::Winograd4) && many_channels && pixels >= 144) return ConvVariant::Winograd4;
+  if (has(ConvVariant::Winograd2) && many_channels && pixels >= 25) return ConvVariant::Winograd2;
+  if (has(ConvVariant::Gathered) && pixels <= 16) return ConvVariant::Gathered;
+  return variants.front();
+}
+
+// What decides how fast a variant is, beside the variant.
+using Key = std::array<int64_t, 22>;
+
+Key key_of(const Convolution& c, int64_t max_samples) {
+  const Node& n = *c.node;
+  return {static_cast<int64_t>(cpu::current_isa()),
+          cpu::thread_count(),
+          max_samples,
+          c.input.shape.h,
+          c.input.shape.w,
+          c.input.shape.c,
+          c.output.shape.h,
+          c.output.shape.w,
+          c.output.shape.c,
+          n.kh,
+          n.kw,
+          n.stride_h,
+          n.stride_w,
+          n.dilation_h,
+          n.dilation_w,
+          n.pad_top,
+          n.pad_left,
+          c.input.gate >= 0,
+          c.gate >= 0,
+          c.residual.has_value(),
+          static_cast<int64_t>(n.activation),
+          0};
+}
+
+// A convolution with working memory of its own, apart from the network's.
+class Trial {
+ public:
+  Trial(const Convolution& convolution, int64_t max_samples) : c_(convolution), max_samples_(max_samples) {
+    int64_t end = 0;
+    for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
+      if (value == nullptr) continue;
+      value->offset = end;
+      end += value->sample * max_samples + 256;
+    }
+    values_.assign(static_cast<std::size_t>(end), 0.25f);
+    // Gated channels: seven of ten, spread.
+    const int64_t most = std::max(c_.input.shape.c, c_.output.shape.c);
+    all_.resize(static_cast<std::size_t>(most));
+    std::iota(all_.begin(), all_.end(), 0);
+    if (c_.input.gate >= 0) c_.input.gate = add_gate(c_.input.shape.c);
+    if (c_.gate >= 0) c_.gate = add_gate(c_.output.shape.c);
+  }
+
+  const Convolution& convolution() const { return c_; }
+
+  double seconds(const Step& step, int64_t samples) {
+    scratch_.resize(static_cast<std::size_t>(
+        std::max<int64_t>(step.scratch_floats(max_samples_), static_cast<int64_t>(scratch_.size()))));
+    State state;
+    state.values = values_.data();
+    state.scratch = scratch_.data();
+    state.lists = lists_.data();
+    state.counts = counts_.data();
+    state.all = all_.data();
+    state.max_samples = max_samples_;
+    state.samples = samples;
+    state.gates = &gates_;
+    double best = 1e30;
+    double total = 0;
+    step.run(state);
+    for (int i = 0; i < 20 && (i < 3 || total < 3e-3); ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      step.run(state);
+      const double time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      best = std::min(best, time);
+      total += time;
+    }
+    return best;
+  }
+
+ private:
+  int32_t add_gate(int64_t channels) {
+    const auto offset = static_cast<int64_t>(lists_.size());
+    gates_.push_back({channels, 0, offset});
+    for (int64_t s = 0; s < max_samples_; ++s) {
+      const std::size_t begin = lists_.size();
+      int32_t count = 0;
+      for (int64_t i = 0; i < channels; ++i) {
+        if ((i * 7 + s * 3) % 10 < 7) {
+          lists_.push_back(static_cast<int32_t>(i));
+          ++count;
+        }
+      }
+      lists_.resize(begin + static_cast<std::size_t>(channels));
+      counts_.push_back(count);
+    }
+    return static_cast<int32_t>(gates_.size()) - 1;
+  }
+
+  Convolution c_;
+  int64_t max_samples_;
+  std::vector<float> values_, scratch_;
+  std::vector<int32_t> lists_, counts_, all_;
+  std::vector<Gate> gates_;
+};
+
+// One image and a full batch count alike: the sum of both times, each relative to the best variant's.
+ConvVariant measured(const Convolution& c, const std::vector<ConvVariant>& variants, int64_t max_samples) {
+  Trial trial(c, max_samples);
+  std::vector<std::array<double, 2>> times;
+  std::array<double, 2> best = {1e30, 1e30};
+  for (ConvVariant variant : variants) {
+    const std::unique_ptr<Step> step = make_convolution(trial.convolution(), variant);
+    const double one = trial.seconds(*step, 1);
+    times.push_back({one, max_samples > 1 ? trial.seconds(*step, max_samples) : one});
+    for (int i = 0; i < 2; ++i) best[i] = std::min(best[i], times.back()[i]);
+  }
+  std::size_t chosen = 0;
+  double lowest = 1e30;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    const double score = times[i][0] / best[0] + times[i][1] / best[1];
+    if (score < lowest) {
+      lowest = score;
+      chosen = i;
+    }
+  }
+  return variants[chosen];
+}
+
+}  // namespace
+
+std::unique_ptr<Step> choose_convolution(const Convolution& c, bool measure, int64_t max_samples) {
+  const std::vector<ConvVariant> variants = possible_variants(c);
+  if (!measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
+  static std::mutex mutex;
+  static std::map<Key, ConvVariant> known;
+  const Key key = key_of(c, max_samples);
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = known.find(key);
+  const ConvVariant variant = found != known.end() ? found->second : known[key] = measured(c, variants, max_samples);
+  return make_convolution(c, variant);
+}
+
+}  // namespace ftwt::session

@@ -1,0 +1,199 @@
+#include "session/cpu/winograd.h"
+
+#include <algorithm>
+
+#include "cpu/scratch.h"
+#include "cpu/thread_pool.h"
+
+namespace ftwt::session {
+namespace {
+
+// Products of one task, in floats: they and a block of transformed tiles stay in the second-level cache.
+constexpr int64_t kTaskProducts = 40 * 1024;
+// Tiles of one sample from which samples are not joined.
+constexpr int64_t kManyTiles = 48;
+// Floats that transforms may touch beyond the last tile: the widest vector.
+constexpr int64_t kSlack = 64;
+
+// The rows of G: weights [3] -> points.
+const double kG2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+const double kG4[6][3] = {{1.0 / 4, 0, 0},
+                          {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                          {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                          {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                          {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                          {0, 0, 1}};
+
+class Winograd final : public Step {
+ public:
+  Winograd(const Convolution& convolution, int64_t size)
+      : c_(convolution),
+        shape_{c_.input.shape.h,
+               c_.input.shape.w,
+               c_.output.shape.h,
+               c_.output.shape.w,
+               c_.node->pad_top,
+               c_.node->pad_left,
+               size},
+        joins_(c_.joins_samples() && shape_.tiles() < kManyTiles) {
+    transform_weights();
+  }
+
+  const char* variant() const override {
+    return variant_name(shape_.size == 4 ? ConvVariant::Winograd4 : ConvVariant::Winograd2);
+  }
+  uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+
+  int64_t scratch_floats(int64_t samples) const override {
+    const int64_t group =
+        std::min(samples, std::max<int64_t>(1, (int64_t{1} << 20) / std::max<int64_t>(1, bundle_floats(1))));
+    return joins_ ? bundle_floats(group) : group * bundle_floats(1);
+  }
+
+  void run(const State& state) const override {
+    const int64_t group = group_size(state, bundle_floats(1));
+    for (int64_t first = 0; first < state.samples; first += group) {
+      const int64_t samples = std::min(group, state.samples - first);
+      transform(state, first, samples);
+      multiply(state, first, samples);
+    }
+    fill_inactive(state, c_);
+  }
+
+ private:
+  // A bundle is what is multiplied at once: one sample's tiles, or those of all samples side by side.
+  int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + 16); }
+  int64_t bundle_floats(int64_t joined) const {
+    return shape_.points() * c_.input.shape.c * tile_stride(joined) + kSlack;
+  }
+
+  void transform_weights() {
+    const int64_t inputs = c_.input.shape.c, outputs = c_.output.shape.c, points = shape_.size + 2;
+    weights_.resize(static_cast<std::size_t>(outputs * points * points * inputs));
+    for (int64_t o = 0; o < outputs; ++o) {
+      for (int64_t i = 0; i < inputs; ++i) {
+        for (int64_t a = 0; a < points; ++a) {
+          for (int64_t b = 0; b < points; ++b) {
+            const double* ga = shape_.size == 4 ? kG4[a] : kG2[a];
+            const double* gb = shape_.size == 4 ? kG4[b] : kG2[b];
+            double sum = 0;
+            for (int64_t y = 0; y < 3; ++y) {
+              for (int64_t x = 0; x < 3; ++x) {
+                sum += ga[y] * gb[x] * c_.node->weights[((y * 3 + x) * inputs + i) * outputs + o];
+              }
+            }
+            weights_[((o * points + a) * points + b) * inputs + i] = static_cast<float>(sum);
+          }
+        }
+      }
+    }
+  }
+
+  void transform(const State& state, int64_t first, int64_t samples) const {
+    const auto input = FTWT_KERNEL(winograd_input);
+    const std::size_t scratch = FTWT_KERNEL(winograd_scratch_floats)(shape_);
+    const int64_t channels = c_.input.shape.c;
+    const int64_t joined = joins_ ? samples : 1;
+    const int64_t stride = tile_stride(joined);
+    const int64_t bundles = samples / joined;
+    // A plane's tiles may be followed by garbage, where the next sample's come: one thread writes both, in order.
+    cpu::parallel_for(bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
+      float* room = cpu::thread_floats(cpu::Scratch::Gather, scratch);
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t bundle = i / channels, j = i % channels;
+        const cpu::ChannelList active = state.active(c_.input, first + bundle);
+        if (j >= active.count) continue;
+        for (int64_t s = 0; s < joined; ++s) {
+          const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
+          float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
+          input(shape_, plane, to, active.count * stride, room);
+        }
+      }
+    });
+  }
+
+  void multiply(const State& state, int64_t first, int64_t samples) const {
+    const auto kernel = FTWT_KERNEL(plane_gemm);
+    const int64_t joined = joins_ ? samples : 1;
+    const int64_t tiles = joined * shape_.tiles();
+    const int64_t points = shape_.points();
+    const int64_t inputs = c_.input.shape.c;
+    // Blocks of whole rows of tiles, unless samples are joined.
+    const int64_t wanted = std::max<int64_t>(16, kTaskProducts / (points * 24));
+    const int64_t rows_of_tiles = shape_.tiles_h();
+    const int64_t tile_blocks = joins_ ? 1 : std::clamp<int64_t>((tiles + wanted - 1) / wanted, 1, rows_of_tiles);
+    const int64_t block_tiles = joins_ ? tiles : (rows_of_tiles + tile_blocks - 1) / tile_blocks * shape_.tiles_w();
+    const int64_t stride = tile_stride(joined);
+    const int64_t product_stride = round_up(block_tiles + 16, 16);
+    const RowBlocks blocks(state, c_, points * inputs * 4,
+                           std::max<int64_t>(6, kTaskProducts / (points * product_stride)));
+    const int64_t bundles = samples / joined;
+    cpu::parallel_for(blocks.count() * bundles * tile_blocks, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = i / (bundles * tile_blocks);
+        const int64_t bundle = i / tile_blocks % bundles;
+        const int64_t block = i % tile_blocks;
+        const cpu::ChannelList rows = blocks.rows(row, first + bundle);
+        if (rows.count == 0) continue;
+        const cpu::ChannelList columns = state.active(c_.input, first + bundle);
+        const int64_t tile_y = rows_of_tiles * block / tile_blocks;
+        const int64_t tile_y_end = rows_of_tiles * (block + 1) / tile_blocks;
+        const int64_t tile = tile_y * shape_.tiles_w();
+        float* products = cpu::thread_floats(cpu::Scratch::Gemm,
+                                             static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
+        cpu::PlaneGemm g = {};
+        static const int32_t no_shift = 0;
+        g.row_stride = points * inputs;
+        g.columns = columns;
+        g.taps = 1;
+        g.tap_offset = &no_shift;
+        g.b_stride = stride;
+        g.packed = true;
+        g.pixels = joins_ ? tiles : (tile_y_end - tile_y) * shape_.tiles_w();
+        g.out_stride = points * product_stride;
+        g.compact = true;
+        for (int64_t point = 0; point < points; ++point) {
+          g.weights = weights_.data() + point * inputs;
+          g.b = state.scratch + bundle * bundle_floats(1) + point * columns.count * stride + tile;
+          g.out = products + point * product_stride;
+          kernel(g, rows);
+        }
+        for (int64_t s = 0; s < joined; ++s) {
+          write(state, first + bundle + s, rows, products + s * shape_.tiles(), product_stride, tile_y, tile_y_end);
+        }
+      }
+    });
+  }
+
+  // Rows of tiles [tile_y, tile_y_end) of a sample's planes.
+  void write(const State& state, int64_t s, cpu::ChannelList rows, const float* products, int64_t product_stride,
+             int64_t tile_y, int64_t tile_y_end) const {
+    const auto output = FTWT_KERNEL(winograd_output);
+    cpu::WinogradShape part = shape_;
+    const int64_t y = tile_y * shape_.size;
+    part.out_h = std::min(shape_.out_h, tile_y_end * shape_.size) - y;
+    for (int64_t m = 0; m < rows.count; ++m) {
+      const int64_t channel = rows.index[m];
+      const float* residual =
+          c_.residual ? state.sample(*c_.residual, s) + channel * c_.residual->plane + y * shape_.out_w : nullptr;
+      output(part, products + m * shape_.points() * product_stride, product_stride,
+             {.out = state.sample(c_.output, s) + channel * c_.output.plane + y * shape_.out_w,
+              .residual = residual,
+              .bias = c_.node->bias.empty() ? 0.0f : c_.node->bias[channel],
+              .activation = c_.node->activation});
+    }
+  }
+
+  Convolution c_;
+  cpu::WinogradShape shape_;
+  bool joins_;
+  std::vector<float> weights_;  // [cOut, points, cIn]
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_winograd(const Convolution& convolution, int64_t size) {
+  return std::make_unique<Winograd>(convolution, size);
+}
+
+}  // namespace ftwt::session
