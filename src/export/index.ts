@@ -1,0 +1,1 @@
+export { planToOnnx, toOnnx } from './onnx.js';
