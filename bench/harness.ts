@@ -82,8 +82,15 @@ export function environment(): Environment {
   };
 }
 
+/** bench/results/<benchmark>-<instruction set>-<cores>core.json; the folder is made. */
+export function resultsPath(benchmark: string, where = environment()): string {
+  const directory = join(projectRoot, 'bench', 'results');
+  mkdirSync(directory, { recursive: true });
+  return join(directory, `${benchmark}-${where.instructionSet}-${where.cores}core.json`);
+}
+
 /**
- * Writes bench/results/<benchmark>-<instruction set>-<cores>core.json and returns its path.
+ * Writes the results to `resultsPath` and returns that.
  * @param measured where the figures come from an earlier run: what differs from here and now
  */
 export function saveResults(
@@ -92,9 +99,7 @@ export function saveResults(
   measured: Partial<Environment> = {},
 ): string {
   const where = { ...environment(), ...measured };
-  const directory = join(projectRoot, 'bench', 'results');
-  mkdirSync(directory, { recursive: true });
-  const path = join(directory, `${benchmark}-${where.instructionSet}-${where.cores}core.json`);
+  const path = resultsPath(benchmark, where);
   writeFileSync(
     path,
     `${JSON.stringify({ benchmark, environment: where, ...results }, null, 2)}\n`,

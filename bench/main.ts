@@ -1,5 +1,14 @@
 /** npm run bench -- <benchmark> [arguments] */
-const benchmarks = ['train', 'conv', 'sparse', 'device', 'demo', 'report'] as const;
+const benchmarks = [
+  'models',
+  'ops',
+  'train',
+  'conv',
+  'sparse',
+  'device',
+  'demo',
+  'report',
+] as const;
 
 async function main(): Promise<void> {
   const [name, ...rest] = process.argv.slice(2);

@@ -7,6 +7,8 @@ interface Result {
   benchmark: string;
   environment: Environment;
   table: string;
+  /** A drawing, by its path in the project. */
+  figure?: string;
 }
 
 export async function run(): Promise<void> {
@@ -19,9 +21,13 @@ export async function run(): Promise<void> {
     const end = `<!-- /bench:${result.benchmark} -->`;
     const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
     if (from < 0 || to < from) continue;
-    readme = `${readme.slice(0, from + begin.length)}\n\n${result.table}\n\n${caption(result)}\n\n${readme.slice(to)}`;
+    readme = `${readme.slice(0, from + begin.length)}\n\n${body(result)}\n\n${caption(result)}\n\n${readme.slice(to)}`;
   }
   writeFileSync(path, readme);
+}
+
+function body({ benchmark, table, figure }: Result): string {
+  return figure === undefined ? table : `${table}\n\n![${benchmark}](${figure})`;
 }
 
 function caption({ benchmark, environment: e }: Result): string {

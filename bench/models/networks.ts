@@ -13,7 +13,7 @@ export interface BenchNetwork {
 const imagenet = { inputShape: [224, 224, 3] as [number, number, number], classes: 1000, seed: 1 };
 
 /** By the names of the command line. */
-export const networks: Record<string, BenchNetwork> = {
+export const wholeNetworks: Record<string, BenchNetwork> = {
   vgg16: { title: 'VGG16-BN, 32x32', build: () => vgg16Bn({ seed: 1 }) },
   resnet56: { title: 'ResNet-56, 32x32', build: () => resnet({ depth: 56, seed: 1 }) },
   mobilenet32: { title: 'MobileNetV1, 32x32', build: () => mobilenetV1({ seed: 1 }) },
@@ -30,7 +30,7 @@ export const networks: Record<string, BenchNetwork> = {
 
 /** @throws Error naming those that there are */
 export function networkOf(name: string): BenchNetwork {
-  const network = networks[name] ?? convolutions[name];
+  const network = wholeNetworks[name] ?? convolutions[name];
   if (network === undefined) throw new Error(`there is no network "${name}"`);
   return network;
 }
