@@ -29,7 +29,7 @@ export async function openContender(spec: Spec): Promise<Contender> {
     reductionOf(spec.contender) === undefined
       ? await openDense(spec, model, images)
       : openDynamic(spec, model, images);
-  tf.disposeVariables();
+  if (spec.contender !== 'wasm') tf.disposeVariables();
   return opened;
 }
 

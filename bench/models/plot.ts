@@ -9,8 +9,15 @@ import { standalone, lineColors } from './standaloneSvg.js';
 type Point = [number, number];
 type Series = Exclude<NonNullable<PlotOption['series']>, readonly unknown[]>;
 
-const panel = { width: 290, height: 250, left: 46, top: 96, gap: 24, bottom: 48 };
-const most = 0.8;
+const panel = { width: 270, height: 260, left: 56, top: 96, gap: 42, bottom: 48 };
+
+/** Of the reductions that are drawn; the axis has ticks at every fifth of a labelled step. */
+const [most, step, tick] = [0.75, 0.25, 0.05];
+
+/** A line, and the same with gaps: echarts' own legend draws dashed lines solid. */
+const solidIcon = 'path://M0 4h22v2h-22z';
+const dashedIcon = 'path://M0 4h6v2h-6zM8 4h6v2h-6zM16 4h6v2h-6z';
+const idealName = '1 / (1 - reduction)';
 
 /** @param rows with one number of threads @returns a file, or undefined where there is nothing to draw */
 export function plotSpeedUps(rows: Row[]): string | undefined {
@@ -22,6 +29,9 @@ export function plotSpeedUps(rows: Row[]): string | undefined {
   const names = [...new Set(points.map(({ network }) => network))];
   const speedUps = points.map((row) => speedUp(rows, row)!);
   const highest = Math.ceil(Math.max(1 / (1 - most), ...speedUps));
+  // With all channels active, the predictors make the reduction negative.
+  const reductions = points.map(({ reduction }) => reduction!);
+  const least = tick * Math.floor(Math.min(-tick, ...reductions) / tick);
   const width = panel.left + batches.length * (panel.width + panel.gap);
   const height = panel.top + panel.height + panel.bottom;
   const lines = (batch: number, index: number): Series[] => [
@@ -42,7 +52,14 @@ export function plotSpeedUps(rows: Row[]): string | undefined {
       textAlign: 'center',
       textStyle: { color: roles.ink, fontSize: 13, fontWeight: 'bold' },
     })),
-    legend: { ...legendLook, left: panel.left, width: width - 2 * panel.left, itemWidth: 22 },
+    legend: {
+      ...legendLook,
+      ...{ left: panel.left, width: width - panel.left - panel.gap, itemWidth: 22 },
+      data: [
+        ...names.map((name) => ({ name: networkOf(name).title, icon: solidIcon })),
+        { name: idealName, icon: dashedIcon },
+      ],
+    },
     grid: batches.map((_, i) => ({
       left: left(i),
       top: panel.top,
@@ -53,13 +70,14 @@ export function plotSpeedUps(rows: Row[]): string | undefined {
       ...axisLook,
       type: 'value',
       gridIndex: i,
-      min: 0,
+      min: least,
       max: most,
+      interval: tick,
       name: 'skippable FLOPs reduction',
       nameLocation: 'middle',
       nameGap: 28,
       splitLine: { show: false },
-      axisLabel: { ...axisLook.axisLabel, formatter: (x: number) => `${Math.round(100 * x)} %` },
+      axisLabel: { ...axisLook.axisLabel, formatter: percentOf },
     })),
     yAxis: batches.map((_, i) => ({
       ...axisLook,
@@ -69,13 +87,20 @@ export function plotSpeedUps(rows: Row[]): string | undefined {
       max: highest,
       interval: 1,
       name: i === 0 ? 'times faster than ONNX Runtime, dense' : '',
-      nameTextStyle: { ...axisLook.nameTextStyle, align: 'left', padding: [0, 0, 22, -40] },
+      nameLocation: 'middle',
+      nameGap: 36,
       axisLabel: { ...axisLook.axisLabel, formatter: (y: number) => `${y}x` },
     })),
     series: batches.flatMap(lines),
   };
   const label = 'Speed-up over ONNX Runtime against skippable FLOPs reduction';
   return standalone(renderPlot({ id: 'speedUp', label, width, height, option }), width, height);
+}
+
+/** Nothing between the steps. */
+function percentOf(x: number): string {
+  const steps = x / step;
+  return Math.abs(steps - Math.round(steps)) < 1e-9 ? `${Math.round(100 * x)} %` : '';
 }
 
 function left(index: number): number {
@@ -90,7 +115,7 @@ function ideal(index: number): Series {
   });
   return {
     type: 'line',
-    name: '1 / (1 - reduction)',
+    name: idealName,
     xAxisIndex: index,
     yAxisIndex: index,
     data,

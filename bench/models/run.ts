@@ -12,7 +12,7 @@ import { peerVersion } from '../peers/load.js';
 import { settingsOf, usage } from './options.js';
 import { plotSpeedUps } from './plot.js';
 import { timeCase, type Row } from './rounds.js';
-import { modelsTable, ms, speedUp } from './table.js';
+import { modelsTable, ms, speedUp, type PeerVersions } from './table.js';
 import type { ContenderName } from './spec.js';
 
 /** Those that the README compares. */
@@ -25,14 +25,21 @@ export async function runBenchmark(
   args: string[],
 ): Promise<void> {
   if (args.includes('--help')) return console.log(usage);
-  const { cases, pace, save } = settingsOf(args, networks);
   const versions = peerVersions();
+  const { cases: wanted, pace, save } = settingsOf(args, networks);
+  const cases = wanted.map((each) => ({ ...each, contenders: each.contenders.filter(isThere) }));
+  const missing = wanted.flatMap((each) => each.contenders).find((name) => !isThere(name));
+  if (missing !== undefined) console.error(`${missing} is not timed: npm run bench:peers`);
+  const fail = (message: string) => {
+    console.error(`  ${message}`);
+    process.exitCode = 1;
+  };
   const before = save ? savedRows(benchmark) : [];
   const rows: Row[] = [];
   for (const [i, each] of cases.entries()) {
     const { network, batch, threads } = each;
     console.error(`${network}, batch ${batch}, ${threads} threads (${i + 1} of ${cases.length})`);
-    const timed = await timeCase(each, pace, (message) => console.error(`  ${message}`));
+    const timed = await timeCase(each, pace, fail);
     timed.forEach((row) => console.error(`  ${line(timed, row)}`));
     rows.push(...timed);
     if (save) write(benchmark, merged(before, rows), versions);
@@ -45,14 +52,20 @@ export async function runBenchmark(
   if (save) console.log(`\nwritten to ${relative('', resultsPath(benchmark))}`);
 }
 
-function peerVersions(): Record<string, string> {
-  const versions = {
-    ort: peerVersion('onnxruntime-node'),
-    wasm: peerVersion('@tensorflow/tfjs-backend-wasm'),
-  };
-  return Object.fromEntries(
-    Object.entries(versions).filter(([, version]) => version !== undefined),
-  ) as Record<string, string>;
+const packages = new Map<ContenderName, string>([
+  ['ort', 'onnxruntime-node'],
+  ['wasm', '@tensorflow/tfjs-backend-wasm'],
+]);
+
+function isThere(contender: ContenderName): boolean {
+  const name = packages.get(contender);
+  return name === undefined || peerVersion(name) !== undefined;
+}
+
+/** Of the peers that are installed, by contender. */
+function peerVersions(): PeerVersions {
+  const versions = [...packages].map(([contender, name]) => [contender, peerVersion(name)]);
+  return Object.fromEntries(versions.filter(([, version]) => version !== undefined));
 }
 
 function line(rows: Row[], row: Row): string {
@@ -90,7 +103,7 @@ function merged(before: Row[], rows: Row[]): Row[] {
 }
 
 /** The JSON, with the README's table, and the plot beside it. */
-function write(benchmark: string, rows: Row[], versions: Record<string, string>): void {
+function write(benchmark: string, rows: Row[], versions: PeerVersions): void {
   const most = Math.max(...rows.map(({ threads }) => threads));
   const shown = rows.filter(({ threads }) => threads === most);
   const svg = plotSpeedUps(shown);

@@ -4,6 +4,9 @@ import { networkOf } from './networks.js';
 import type { Row } from './rounds.js';
 import { reductionOf, type ContenderName } from './spec.js';
 
+/** Of those that are installed. */
+export type PeerVersions = Partial<Record<ContenderName, string>>;
+
 /** The row of a contender in the same case. */
 export function rowOf(rows: Row[], { network, batch, threads }: Row, contender: ContenderName) {
   return rows.find(
@@ -29,7 +32,7 @@ export function speedUp(rows: Row[], row: Row): number | undefined {
 export function modelsTable(
   rows: Row[],
   contenders: ContenderName[],
-  versions: Record<string, string>,
+  versions: PeerVersions,
 ): string {
   const cases = rows.filter((row) => rows.find((other) => sameCase(row, other)) === row);
   const lines = cases.map((first) => [
@@ -52,7 +55,7 @@ function sameCase(a: Row, b: Row): boolean {
   return a.network === b.network && a.batch === b.batch && a.threads === b.threads;
 }
 
-function heading(contender: ContenderName, versions: Record<string, string>): string {
+function heading(contender: ContenderName, versions: PeerVersions): string {
   if (contender === 'ort') return `ONNX Runtime ${versions.ort ?? ''}`.trim();
   if (contender === 'wasm') return `tfjs wasm ${versions.wasm ?? ''}`.trim();
   const reduction = reductionOf(contender);
