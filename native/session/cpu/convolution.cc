@@ -81,7 +81,7 @@ cpu::ChannelList RowBlocks::rows(int64_t i, int64_t s) const {
 }
 
 void fill_inactive(const State& state, const Convolution& c) {
-  if (c.gate < 0 || !c.residual) return;
+  if (c.gate < 0 || c.output.gate >= 0) return;
   const auto add = FTWT_KERNEL(plane_add);
   const int64_t pixels = c.output.shape.pixels();
   cpu::parallel_for(state.samples, 1, [&](int64_t begin, int64_t end, int) {
@@ -93,8 +93,12 @@ void fill_inactive(const State& state, const Convolution& c) {
           ++next;
           continue;
         }
-        add(state.sample(*c.residual, s) + channel * c.residual->plane, nullptr, pixels, c.node->activation,
-            state.sample(c.output, s) + channel * c.output.plane);
+        float* out = state.sample(c.output, s) + channel * c.output.plane;
+        if (c.residual) {
+          add(state.sample(*c.residual, s) + channel * c.residual->plane, nullptr, pixels, c.node->activation, out);
+        } else {
+          std::fill_n(out, pixels, 0.0f);
+        }
       }
     }
   });

@@ -49,7 +49,7 @@ class RowBlocks {
   int64_t count_;
 };
 
-// Channels that are not computed but are read: activation(residual), where there is one.
+// Channels that are not computed, where the output stores all: activation(residual), or 0.
 void fill_inactive(const State& state, const Convolution& convolution);
 
 // Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.

@@ -46,6 +46,7 @@ class DepthwiseStep final : public Step {
       kernel(layout_, taps_.data(), state.sample(input_, s) + from * input_.plane, weights_.data() + channel * taps,
              bias, node_.activation, room, out);
     });
+    zero_other_planes(state, gate_, output_);
   }
 
  private:

@@ -47,6 +47,7 @@ class PoolStep final : public PlaneStep {
     for_each_plane(state, input_.gate, input_.shape.c, input_.shape.pixels(), [&](int64_t s, int64_t, int64_t channel) {
       kernel(window, node_.average, from(state, s, channel), to(state, s, channel));
     });
+    zero_other_planes(state, input_.gate, output_);
   }
 };
 
@@ -63,6 +64,7 @@ class GlobalPoolStep final : public PlaneStep {
       const float* plane = from(state, s, channel);
       *to(state, s, channel) = node_.average ? sum(plane, pixels) / static_cast<float>(pixels) : largest(plane, pixels);
     });
+    zero_other_planes(state, input_.gate, output_);
   }
 };
 

@@ -65,6 +65,15 @@ class Arena {
   int64_t end_ = 0;
 };
 
+// A residual is added to all channels, so all of its are stored.
+std::vector<bool> residuals(const Plan& plan) {
+  std::vector<bool> result(plan.nodes.size() + 1);
+  for (const Node& node : plan.nodes) {
+    if (node.residual) result[*node.residual] = true;
+  }
+  return result;
+}
+
 int32_t gate_of_output(const Node& node, int32_t own, const std::vector<ValueLayout>& values) {
   switch (node.kind) {
     case NodeKind::Conv:
@@ -95,6 +104,7 @@ Placement place(const Plan& plan, int64_t max_samples) {
     floats.push_back(round_up(sample * max_samples + kSlack, 16));
     result.values.push_back({shape, plane, sample, arena.take(floats.back()), gate});
   };
+  const std::vector<bool> dense = residuals(plan);
   add_value(plan.input, -1);
   int64_t mask_offset = 0;
   for (int32_t i = 0; i < count; ++i) {
@@ -107,7 +117,7 @@ Placement place(const Plan& plan, int64_t max_samples) {
       result.list_ints += (node.out.c + 1) * max_samples;
     }
     result.gate_of_node.push_back(gate);
-    add_value(node.out, gate_of_output(node, gate, result.values));
+    add_value(node.out, dense[i + 1] ? -1 : gate_of_output(node, gate, result.values));
     for (int32_t value = 0; value <= i + 1; ++value) {
       const bool unused = value == i + 1 && last_use[value] < 0;
       if (last_use[value] == i || unused) arena.give_back(result.values[value].offset, floats[value]);

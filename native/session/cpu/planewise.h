@@ -41,4 +41,14 @@ void for_every_plane(const State& state, const ValueLayout& value, const Body& b
                     });
 }
 
+// Zeros in the channels that are not computed, where the output stores all.
+inline void zero_other_planes(const State& state, int32_t gate, const ValueLayout& output) {
+  if (gate < 0 || output.gate >= 0) return;
+  ValueLayout computed = output;
+  computed.gate = gate;
+  for_every_plane(state, computed, [&](int64_t s, int64_t channel, bool stored) {
+    if (!stored) std::fill_n(state.sample(output, s) + channel * output.plane, output.shape.pixels(), 0.0f);
+  });
+}
+
 }  // namespace ftwt::session
