@@ -38,9 +38,9 @@ export interface DynamicSessionLayer {
 export interface LayerProfile {
   name: string;
   kind: NodeKind;
-  /** Which kernel runs the layer. */
-  variant: string;
-  /** Of one run, all images. */
+  /** What runs the layer: its kernel, and a predictor or an activation of their own. Their times are in milliseconds. */
+  steps: { variant: string; milliseconds: number }[];
+  /** Of one run, all images: the sum of the steps. */
   milliseconds: number;
   /** Of one image, all channels computed, without the predictor. */
   denseMacs: number;
@@ -136,13 +136,17 @@ export class Session {
   profile(input: Float32Array | tf.Tensor, options: RunOptions = {}): LayerProfile[] {
     const handle = this.live('profile');
     const fields = this.fields('profile', valuesOf('profile', input, this.inputShape), options);
-    const times = this.addon.sessionProfile(handle, fields);
+    const steps = this.addon.sessionProfile(handle, fields);
     const macs = this.accounts.countNodes({ masks: fields.masks, n: fields.n });
-    return times.map(({ node, variant, milliseconds }) => {
-      const { name, kind } = this.layers[node];
+    const profile = this.layers.map(({ name, kind }, node): LayerProfile => {
       const { dense, active } = macs[node];
-      return { name, kind, variant, milliseconds, denseMacs: dense, activeMacs: active };
+      return { name, kind, steps: [], milliseconds: 0, denseMacs: dense, activeMacs: active };
     });
+    for (const { node, variant, milliseconds } of steps) {
+      profile[node].steps.push({ variant, milliseconds });
+      profile[node].milliseconds += milliseconds;
+    }
+    return profile;
   }
 
   /** Frees the memory, after the last run in flight. Calling it again does nothing. */
