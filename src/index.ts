@@ -21,3 +21,4 @@ export type { DynamicOptions, TargetRule } from './layers/dynamicOptions.js';
 export * from './models/index.js';
 export * from './pruning/index.js';
 export * from './session/index.js';
+export { toOnnx } from './export/index.js';

@@ -1,5 +1,5 @@
 /** The networks that are timed, with random weights. */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { mobilenetV1, resnet, vgg16Bn } from '../../src/index.js';
 import { imagenetResnet } from './imagenetResnet.js';
 import { convolutions } from './convolutions.js';

@@ -170,7 +170,8 @@ const writers: Record<NodeKind, Write> = {
     };
   },
   pool(node) {
-    const { dilations: _, ...attributes } = windows(node, this.input(node).shape);
+    const { kernel_shape, strides, pads } = windows(node, this.input(node).shape);
+    const attributes = { kernel_shape, strides, pads };
     return this.one(node, node.average ? 'AveragePool' : 'MaxPool', [], attributes);
   },
   globalPool(node) {

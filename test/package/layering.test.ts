@@ -17,6 +17,7 @@ const mayImport: Record<string, string[]> = {
   pruning: ['layers', 'models', 'ops', 'errors'],
   data: ['errors'],
   session: ['pruning', 'layers', 'models', 'ops', 'backend', 'binding', 'errors'],
+  export: ['session', 'errors'],
   train: ['session', 'pruning', 'layers', 'models', 'ops', 'data', 'errors'],
   report: ['train', 'pruning', 'data', 'errors'],
 };
