@@ -1,9 +1,14 @@
-#include <math.h>
-
 #include "cpu/isa.h"
+#include "cpu/math.h"
 
 namespace ftwt::FTWT_ISA {
 namespace {
+
+FTWT_INLINE IVec lane_numbers() {
+  IVec lanes = {};
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
+  return lanes;
+}
 
 constexpr int kSamples = 4;  // samples that share one pass over the weights
 
@@ -35,12 +40,15 @@ FTWT_INLINE void dense_column(const float* features, const float* weights, const
 void softmax_row(float* x, int64_t c) {
   float largest = x[0];
   for (int64_t i = 1; i < c; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
-  float sum = 0;
-  for (int64_t i = 0; i < c; ++i) {
-    x[i] = expf(x[i] - largest);
-    sum += x[i];
+  Vec sums = {};
+  for (int64_t i = 0; i < c; i += kLanes) {
+    const int64_t left = c - i;
+    const Vec e = vexp(load_some(x + i, left) - largest);
+    store_some(x + i, e, left);
+    sums += left >= kLanes ? e : select(lane_numbers() < static_cast<int32_t>(left), e, Vec{});
   }
-  for (int64_t i = 0; i < c; ++i) x[i] /= sum;
+  const float sum = horizontal_sum(sums);
+  for (int64_t i = 0; i < c; i += kLanes) store_some(x + i, load_some(x + i, c - i) / sum, c - i);
 }
 
 // y [n, c_out] = features [n, c_in] * weights + bias. Every sum runs in the order of c_in, so a sample's result does

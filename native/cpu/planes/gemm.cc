@@ -21,7 +21,9 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6};
 // Of one block of the sum, in floats: the weights of the rows that share a tile of b stay in the second-level cache,
 // and that tile (kDepth vectors of each kind) in the first.
 constexpr int64_t kWeights = 32 * 1024;
-constexpr int64_t kDepth = 256;
+constexpr int64_t kDepth = 256 * 2 / kMaxVectors;
+// From so many rows on, a copy of the tile costs less than reading it from where it lies.
+constexpr int64_t kRowsForCopy = 32;
 
 struct Tile {
   const cpu::PlaneGemm* gemm;
@@ -29,6 +31,7 @@ struct Tile {
   int64_t first_row;    // of the list
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
+  const float* copied;               // the tile of b, column after column, or none
 };
 
 // Adds the block of the sum that the tile covers.
@@ -50,6 +53,11 @@ FTWT_INLINE void accumulate(const Tile& tile, const float* const (&weights)[MR],
   const int64_t end = tile.column_end;
   const int64_t stride = g.b_stride;
   const float* b = g.b + tile.pixel;
+  if (tile.copied != nullptr) {
+    b = tile.copied;
+    for (int64_t j = tile.column_begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
+    return;
+  }
   if (g.taps == 1) {
     b += g.tap_offset[0];
     if (g.packed) {
@@ -136,6 +144,16 @@ FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, 
   }
 }
 
+// Brings a tile of b, whose columns lie far apart, into the first-level cache.
+FTWT_INLINE void copy_tile(const Tile& tile, int64_t vectors, float* to) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const float* b = g.b + tile.pixel + g.tap_offset[0];
+  for (int64_t j = tile.column_begin; j < tile.column_end; ++j) {
+    const float* from = b + (g.packed ? j : g.columns.index[j]) * g.b_stride;
+    for (int64_t v = 0; v < vectors; ++v, to += kLanes) store(to, load(from + v * kLanes));
+  }
+}
+
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
 }  // namespace
@@ -143,10 +161,13 @@ FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + larg
 // Blocks of the sum, then of rows, then tiles of pixels, then of rows: a tile of b is read from the first-level cache
 // by all rows of a block, the block's weights from the second.
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
+  if (rows.count == 0) return;
   const int64_t block_columns = kDepth / g.taps > 0 ? kDepth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count * g.taps / depths + 1;
   const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
+  const bool copies = g.taps == 1 && rows.count / blocks >= kRowsForCopy;
+  alignas(64) float room[kDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
@@ -156,6 +177,10 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
       for (tile.pixel = 0; tile.pixel < g.pixels;) {
         const int64_t left = parts(g.pixels - tile.pixel, kLanes);
         const int64_t vectors = left < kMaxVectors ? left : kMaxVectors;
+        if (copies) {
+          copy_tile(tile, vectors, room);
+          tile.copied = room;
+        }
         run_strip(tile, rows, rows.count * i / blocks, rows.count * (i + 1) / blocks, vectors);
         tile.pixel += vectors * kLanes;
       }

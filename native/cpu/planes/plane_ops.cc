@@ -136,6 +136,30 @@ void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows
   }
 }
 
+void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
+                  const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y) {
+  int64_t o = begin;
+  for (; o + 4 * kLanes <= end; o += 4 * kLanes) {
+    Vec acc[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) acc[v] = load(bias + o + v * kLanes) + rest * load(sums + o + v * kLanes);
+    for (int64_t j = 0; j < count; ++j) {
+      const float* row = weights + list[j] * row_stride + o;
+      const Vec value = splat(x[j]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) acc[v] += value * load(row + v * kLanes);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) store(y + o + v * kLanes, acc[v]);
+  }
+  for (; o < end; o += kLanes) {
+    const int64_t left = end - o;
+    Vec acc = load_some(bias + o, left) + rest * load_some(sums + o, left);
+    for (int64_t j = 0; j < count; ++j) acc += splat(x[j]) * load_some(weights + list[j] * row_stride + o, left);
+    store_some(y + o, acc, left);
+  }
+}
+
 void depthwise_plane(const cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
                      const float* weights, float bias, Activation activation, float* scratch, float* out) {
   shift_plane(layout, plane, scratch);

@@ -110,7 +110,11 @@ FTWT_DECLARE_KERNEL(
     // o in [begin, end): the samples [0, count) share a pass over the weights. The sum runs over ascending j.
     void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,
                        int64_t row_stride, const float* bias, int64_t begin, int64_t end, ftwt::Activation activation,
-                       float* y, int64_t y_stride);)
+                       float* y, int64_t y_stride);
+    // y[o] = bias[o] + rest * sums[o] + sum over j < count: x[j] * weights[list[j] * row_stride + o], o in [begin,
+    // end).
+    void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
+                      const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
     // One depthwise plane: `weights` [kh, kw], `scratch` layout.stride floats and a vector more.
     void depthwise_plane(const ftwt::cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,

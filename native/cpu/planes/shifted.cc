@@ -1,5 +1,6 @@
 #include "cpu/gemm/activate.h"
 #include "cpu/isa.h"
+#include "cpu/planes/deinterleave.h"
 #include "cpu/planes/planes.h"
 
 namespace ftwt::FTWT_ISA {
@@ -22,6 +23,12 @@ FTWT_INLINE void copy_strided(const float* from, int64_t stride, int64_t count, 
   int64_t i = 0;
   if (stride == 1) {
     for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  } else if (stride == 2) {
+    for (; i + kLanes < count; i += kLanes) {  // not the last: it would read one float beyond
+      Vec part[2];
+      load_interleaved<2>(from + 2 * i, part);
+      store(to + i, part[0]);
+    }
   }
   for (; i < count; ++i) to[i] = from[i * stride];
 }
