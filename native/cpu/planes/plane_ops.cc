@@ -89,29 +89,6 @@ float plane_sum(const float* x, int64_t count) {
   return result;
 }
 
-void plane_pool(const cpu::PlaneWindow& w, int average, const float* plane, float* out) {
-  for (int64_t y = 0; y < w.out_h; ++y) {
-    const int64_t top = y * w.stride_h - w.pad_top;
-    const int64_t y_begin = top < 0 ? 0 : top;
-    const int64_t y_end = top + w.kh < w.h ? top + w.kh : w.h;
-    for (int64_t x = 0; x < w.out_w; ++x, ++out) {
-      const int64_t left = x * w.stride_w - w.pad_left;
-      const int64_t x_begin = left < 0 ? 0 : left;
-      const int64_t x_end = left + w.kw < w.w ? left + w.kw : w.w;
-      float sum = 0;
-      float most = -__builtin_inff();
-      for (int64_t i = y_begin; i < y_end; ++i) {
-        for (int64_t j = x_begin; j < x_end; ++j) {
-          const float v = plane[i * w.w + j];
-          sum += v;
-          most = v > most ? v : most;
-        }
-      }
-      *out = average ? sum / static_cast<float>((y_end - y_begin) * (x_end - x_begin)) : most;
-    }
-  }
-}
-
 void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,
                    int64_t row_stride, const float* bias, int64_t begin, int64_t end, Activation activation, float* y,
                    int64_t y_stride) {

@@ -104,8 +104,9 @@ FTWT_DECLARE_KERNEL(
     // y = activation(x * scale + shift)
     void plane_scale(const float* x, int64_t count, float scale, float shift, ftwt::Activation activation, float* y);
     float plane_max(const float* x, int64_t count); float plane_sum(const float* x, int64_t count);
-    // One plane. Average: of the cells inside the image.
-    void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* out);
+    // One plane; cells in the padding count for nothing. Needs pool_scratch_floats() at `columns`.
+    int64_t pool_scratch_floats(const ftwt::cpu::PlaneWindow& window);
+    void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* columns, float* out);
     // y[s * y_stride + o] = activation(bias[o] + sum over j: x[s * x_stride + j] * weights[j * row_stride + o]) for
     // o in [begin, end): the samples [0, count) share a pass over the weights. The sum runs over ascending j.
     void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,

@@ -22,8 +22,10 @@ FTWT_INLINE int64_t phases(int64_t k, int64_t dilation, int64_t stride) {
 FTWT_INLINE void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
   int64_t i = 0;
   if (stride == 1) {
-    for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-  } else if (stride == 2) {
+    for (; i < count; i += kLanes) store_some(to + i, load_some(from + i, count - i), count - i);
+    return;
+  }
+  if (stride == 2) {
     for (; i + kLanes < count; i += kLanes) {  // not the last: it would read one float beyond
       Vec part[2];
       load_interleaved<2>(from + 2 * i, part);

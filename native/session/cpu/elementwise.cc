@@ -1,4 +1,5 @@
 #include "cpu/dispatch.h"
+#include "cpu/scratch.h"
 #include "session/cpu/planewise.h"
 #include "session/cpu/steps.h"
 
@@ -44,8 +45,10 @@ class PoolStep final : public PlaneStep {
                                      1,
                                      node_.pad_top,
                                      node_.pad_left};
+    const auto floats = static_cast<std::size_t>(FTWT_KERNEL(pool_scratch_floats)(window));
     for_each_plane(state, input_.gate, input_.shape.c, input_.shape.pixels(), [&](int64_t s, int64_t, int64_t channel) {
-      kernel(window, node_.average, from(state, s, channel), to(state, s, channel));
+      float* columns = cpu::thread_floats(cpu::Scratch::Columns, floats);
+      kernel(window, node_.average, from(state, s, channel), columns, to(state, s, channel));
     });
     zero_other_planes(state, input_.gate, output_);
   }

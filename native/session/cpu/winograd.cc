@@ -9,7 +9,11 @@ namespace ftwt::session {
 namespace {
 
 // Products of one task, in floats: they and a block of transformed tiles stay in the second-level cache.
-constexpr int64_t kTaskProducts = 40 * 1024;
+constexpr int64_t kTaskProducts = 64 * 1024;
+// Tiles of one task.
+constexpr int64_t kTaskTiles = 40;
+// Weights, in floats, that may be read again for every block of tiles, so that transformed tiles are read once.
+constexpr int64_t kSmallWeights = 256 * 1024;
 // Tiles of one sample from which samples are not joined.
 constexpr int64_t kManyTiles = 48;
 // Floats that transforms may touch beyond the last tile: the widest vector.
@@ -119,20 +123,25 @@ class Winograd final : public Step {
     const int64_t points = shape_.points();
     const int64_t inputs = c_.input.shape.c;
     // Blocks of whole rows of tiles, unless samples are joined.
-    const int64_t wanted = std::max<int64_t>(16, kTaskProducts / (points * 24));
     const int64_t rows_of_tiles = shape_.tiles_h();
-    const int64_t tile_blocks = joins_ ? 1 : std::clamp<int64_t>((tiles + wanted - 1) / wanted, 1, rows_of_tiles);
+    const int64_t tile_blocks =
+        joins_ ? 1 : std::clamp<int64_t>((tiles + kTaskTiles - 1) / kTaskTiles, 1, rows_of_tiles);
     const int64_t block_tiles = joins_ ? tiles : (rows_of_tiles + tile_blocks - 1) / tile_blocks * shape_.tiles_w();
     const int64_t stride = tile_stride(joined);
     const int64_t product_stride = round_up(block_tiles + 16, 16);
-    const RowBlocks blocks(state, c_, points * inputs * 4,
-                           std::max<int64_t>(6, kTaskProducts / (points * product_stride)));
+    // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
-    cpu::parallel_for(blocks.count() * bundles * tile_blocks, 1, [&](int64_t begin, int64_t end, int) {
+    const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
+                           std::max<int64_t>(6, kTaskProducts / (points * product_stride)));
+    const int64_t tasks = bundles * tile_blocks;
+    const bool tiles_outermost =
+        tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
+    cpu::parallel_for(blocks.count() * tasks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = i / (bundles * tile_blocks);
-        const int64_t bundle = i / tile_blocks % bundles;
-        const int64_t block = i % tile_blocks;
+        const int64_t row = tiles_outermost ? i % blocks.count() : i / tasks;
+        const int64_t task = tiles_outermost ? i / blocks.count() : i % tasks;
+        const int64_t bundle = task / tile_blocks;
+        const int64_t block = task % tile_blocks;
         const cpu::ChannelList rows = blocks.rows(row, first + bundle);
         if (rows.count == 0) continue;
         const cpu::ChannelList columns = state.active(c_.input, first + bundle);

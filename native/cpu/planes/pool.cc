@@ -1,0 +1,64 @@
+#include "cpu/isa.h"
+#include "cpu/planes/deinterleave.h"
+#include "cpu/planes/planes.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+FTWT_INLINE Vec join(Vec v, Vec result, int average) { return average ? result + v : vmax(v, result); }  // skips NaN
+
+// One row: cells of a column joined, and as many columns of padding around them as windows reach.
+FTWT_INLINE void join_rows(const cpu::PlaneWindow& w, int average, const float* plane, int64_t begin, int64_t end,
+                           float* columns) {
+  for (int64_t x = 0; x < w.w; x += kLanes) {
+    const int64_t left = w.w - x;
+    Vec v = splat(average ? 0.0f : -__builtin_inff());
+    for (int64_t y = begin; y < end; ++y) v = join(load_some(plane + y * w.w + x, left), v, average);
+    store_some(columns + w.pad_left + x, v, left);
+  }
+}
+
+}  // namespace
+
+int64_t pool_scratch_floats(const cpu::PlaneWindow& w) {
+  const int64_t reach = w.pad_left + w.w;
+  const int64_t windows = (w.out_w - 1) * w.stride_w + w.kw;
+  return (reach > windows ? reach : windows) + w.kw + 2 * w.stride_w * kLanes;
+}
+
+void plane_pool(const cpu::PlaneWindow& w, int average, const float* plane, float* columns, float* out) {
+  const int64_t floats = pool_scratch_floats(w);
+  for (int64_t i = 0; i < floats; ++i) columns[i] = average ? 0.0f : -__builtin_inff();
+  for (int64_t y = 0; y < w.out_h; ++y, out += w.out_w) {
+    const int64_t top = y * w.stride_h - w.pad_top;
+    const int64_t begin = top < 0 ? 0 : top;
+    const int64_t end = top + w.kh < w.h ? top + w.kh : w.h;
+    join_rows(w, average, plane, begin, end, columns);
+    for (int64_t x = 0; x < w.out_w; x += kLanes) {
+      Vec v = splat(average ? 0.0f : -__builtin_inff());
+      for (int64_t k = 0; k < w.kw; ++k) {
+        Vec cells = {};
+        if (w.stride_w == 1) {
+          cells = load(columns + x + k);
+        } else if (w.stride_w == 2) {
+          Vec part[2];
+          load_interleaved<2>(columns + 2 * x + k, part);
+          cells = part[0];
+        } else {
+          for (int64_t i = 0; i < kLanes && x + i < w.out_w; ++i) cells[i] = columns[(x + i) * w.stride_w + k];
+        }
+        v = join(cells, v, average);
+      }
+      store_some(out + x, v, w.out_w - x);
+    }
+    if (!average) continue;
+    for (int64_t x = 0; x < w.out_w; ++x) {
+      const int64_t left = x * w.stride_w - w.pad_left;
+      const int64_t first = left < 0 ? 0 : left;
+      const int64_t last = left + w.kw < w.w ? left + w.kw : w.w;
+      out[x] /= static_cast<float>((end - begin) * (last - first));
+    }
+  }
+}
+
+}  // namespace ftwt::FTWT_ISA
