@@ -111,11 +111,12 @@ int64_t group_size(const State& state, int64_t floats) {
 std::vector<float> weights_by_output(const Node& node, int64_t inputs) {
   const int64_t taps = node.kh * node.kw;
   const int64_t outputs = node.out.c;
-  std::vector<float> packed(static_cast<std::size_t>(taps * inputs * outputs));
+  const int64_t stride = weight_stride(taps * inputs);
+  std::vector<float> packed(static_cast<std::size_t>(stride * outputs));
   for (int64_t t = 0; t < taps; ++t) {
     for (int64_t i = 0; i < inputs; ++i) {
       for (int64_t o = 0; o < outputs; ++o)
-        packed[(o * inputs + i) * taps + t] = node.weights[(t * inputs + i) * outputs + o];
+        packed[o * stride + i * taps + t] = node.weights[(t * inputs + i) * outputs + o];
     }
   }
   return packed;

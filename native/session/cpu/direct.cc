@@ -21,7 +21,7 @@ class Direct : public Step {
       : c_(convolution), weights_(weights_by_output(*convolution.node, convolution.input.shape.c)) {}
 
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
-  int64_t row_floats() const { return c_.taps() * c_.input.shape.c; }
+  int64_t row_floats() const { return weight_stride(c_.taps() * c_.input.shape.c); }
 
   cpu::PlaneGemm gemm(cpu::ChannelList columns) const {
     cpu::PlaneGemm g = {};
@@ -39,7 +39,7 @@ class Direct : public Step {
   }
 
   Convolution c_;
-  std::vector<float> weights_;  // [cOut, cIn, taps]
+  std::vector<float> weights_;  // [cOut, row_floats]
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so

@@ -71,9 +71,11 @@ class Winograd final : public Step {
     return shape_.points() * c_.input.shape.c * tile_stride(joined) + kSlack;
   }
 
+  int64_t row_floats() const { return weight_stride(c_.input.shape.c); }
+
   void transform_weights() {
     const int64_t inputs = c_.input.shape.c, outputs = c_.output.shape.c, points = shape_.size + 2;
-    weights_.resize(static_cast<std::size_t>(outputs * points * points * inputs));
+    weights_.resize(static_cast<std::size_t>(points * points * outputs * row_floats()));
     for (int64_t o = 0; o < outputs; ++o) {
       for (int64_t i = 0; i < inputs; ++i) {
         for (int64_t a = 0; a < points; ++a) {
@@ -86,7 +88,7 @@ class Winograd final : public Step {
                 sum += ga[y] * gb[x] * c_.node->weights[((y * 3 + x) * inputs + i) * outputs + o];
               }
             }
-            weights_[((o * points + a) * points + b) * inputs + i] = static_cast<float>(sum);
+            weights_[((a * points + b) * outputs + o) * row_floats() + i] = static_cast<float>(sum);
           }
         }
       }
@@ -152,7 +154,7 @@ class Winograd final : public Step {
                                              static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
         cpu::PlaneGemm g = {};
         static const int32_t no_shift = 0;
-        g.row_stride = points * inputs;
+        g.row_stride = row_floats();
         g.columns = columns;
         g.taps = 1;
         g.tap_offset = &no_shift;
@@ -162,7 +164,7 @@ class Winograd final : public Step {
         g.out_stride = points * product_stride;
         g.compact = true;
         for (int64_t point = 0; point < points; ++point) {
-          g.weights = weights_.data() + point * inputs;
+          g.weights = weights_.data() + point * c_.output.shape.c * row_floats();
           g.b = state.scratch + bundle * bundle_floats(1) + point * columns.count * stride + tile;
           g.out = products + point * product_stride;
           kernel(g, rows);
@@ -196,7 +198,7 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
-  std::vector<float> weights_;  // [cOut, points, cIn]
+  std::vector<float> weights_;  // [points, cOut, row_floats]
 };
 
 }  // namespace
