@@ -25,18 +25,33 @@ constexpr int64_t kDepth = 256 * 2 / kMaxVectors;
 // From so many rows on, a copy of the tile costs less than reading it from where it lies.
 constexpr int64_t kRowsForCopy = 32;
 
+// Columns between two rounds of prefetching.
+constexpr int64_t kPrefetchFloats = 64;
+
 struct Tile {
   const cpu::PlaneGemm* gemm;
-  const int32_t* rows;  // the tile's
+  const int32_t* rows;       // the tile's
+  const int32_t* next_rows;  // whose weights nobody has read yet, or none
   int64_t first_row;    // of the list
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
 };
 
-// Adds the block of the sum that the tile covers.
+// Brings weights of the next tile's rows into the second-level cache: each row is a stream too short for the hardware.
+template <int MR>
+FTWT_INLINE void prefetch_rows(const Tile& tile, int64_t begin, int64_t end) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  for (int m = 0; m < MR; ++m) {
+    const float* row = g.weights + tile.next_rows[m] * g.row_stride;
+    for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(row + i, 0, 2);
+  }
+}
+
+// Adds the columns [begin, end) of the tile's block of the sum.
 template <int MR, int NV>
-FTWT_INLINE void accumulate(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
+FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const float* const (&weights)[MR],
+                            Vec (&acc)[MR][NV]) {
   const cpu::PlaneGemm& g = *tile.gemm;
   const auto step = [&](const float* pixels, int64_t offset) __attribute__((always_inline)) {
     Vec x[NV];
@@ -50,25 +65,24 @@ FTWT_INLINE void accumulate(const Tile& tile, const float* const (&weights)[MR],
     }
   };
   const int32_t* columns = g.columns.index;
-  const int64_t end = tile.column_end;
   const int64_t stride = g.b_stride;
   const float* b = g.b + tile.pixel;
   if (tile.copied != nullptr) {
-    b = tile.copied;
-    for (int64_t j = tile.column_begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
+    b = tile.copied + (begin - tile.column_begin) * NV * kLanes;
+    for (int64_t j = begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
     return;
   }
   if (g.taps == 1) {
     b += g.tap_offset[0];
     if (g.packed) {
-      b += tile.column_begin * stride;
-      for (int64_t j = tile.column_begin; j < end; ++j, b += stride) step(b, columns[j]);
+      b += begin * stride;
+      for (int64_t j = begin; j < end; ++j, b += stride) step(b, columns[j]);
     } else {
-      for (int64_t j = tile.column_begin; j < end; ++j) step(b + columns[j] * stride, columns[j]);
+      for (int64_t j = begin; j < end; ++j) step(b + columns[j] * stride, columns[j]);
     }
     return;
   }
-  for (int64_t j = tile.column_begin; j < end; ++j) {
+  for (int64_t j = begin; j < end; ++j) {
     const float* plane = b + (g.packed ? j : columns[j]) * stride;
     const int64_t offset = columns[j] * g.taps;
     if (g.taps == 9) {
@@ -100,7 +114,17 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
       acc[m][v] = first ? bias : load_some(out(m) + v * kLanes, left - v * kLanes);
     }
   }
-  accumulate<MR, NV>(tile, weights, acc);
+  if (tile.next_rows == nullptr) {
+    accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
+  } else {
+    const int32_t* columns = g.columns.index;
+    const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
+    for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
+      const int64_t end = j + part < tile.column_end ? j + part : tile.column_end;
+      prefetch_rows<MR>(tile, columns[j] * g.taps, (columns[end - 1] + 1) * g.taps);
+      accumulate<MR, NV>(tile, j, end, weights, acc);
+    }
+  }
   const Activation activation = last ? g.activation : Activation::Linear;
   const bool add = last && g.residual != nullptr;
 #pragma GCC unroll 8
@@ -139,6 +163,7 @@ FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, 
     const int64_t begin = row_begin + count * i / tiles;
     const int64_t end = row_begin + count * (i + 1) / tiles;
     tile.rows = rows.index + begin;
+    tile.next_rows = tile.pixel == 0 && end + (end - begin) <= rows.count ? rows.index + end : nullptr;
     tile.first_row = begin;
     run_vectors(tile, end - begin, vectors);
   }

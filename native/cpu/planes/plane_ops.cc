@@ -4,8 +4,6 @@
 
 namespace ftwt::FTWT_ISA {
 
-void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted);
-
 namespace {
 
 constexpr int kSamples = 4;  // that share one pass over the weights
@@ -134,26 +132,6 @@ void dense_listed(const float* x, const int32_t* list, int64_t count, const floa
     Vec acc = load_some(bias + o, left) + rest * load_some(sums + o, left);
     for (int64_t j = 0; j < count; ++j) acc += splat(x[j]) * load_some(weights + list[j] * row_stride + o, left);
     store_some(y + o, acc, left);
-  }
-}
-
-void depthwise_plane(const cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
-                     const float* weights, float bias, Activation activation, float* scratch, float* out) {
-  shift_plane(layout, plane, scratch);
-  const cpu::PlaneWindow& w = layout.window;
-  const int64_t taps = w.kh * w.kw;
-  for (int64_t y = 0; y < w.out_h; ++y) {
-    for (int64_t x = 0; x < w.out_w; x += kLanes) {
-      const float* from = scratch + y * layout.row + x;
-      Vec sum = splat(bias);
-      if (taps == 9) {
-#pragma GCC unroll 9
-        for (int t = 0; t < 9; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
-      } else {
-        for (int64_t t = 0; t < taps; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
-      }
-      store_some(out + y * w.out_w + x, activate(sum, activation), w.out_w - x);
-    }
   }
 }
 

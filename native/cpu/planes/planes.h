@@ -70,6 +70,15 @@ struct WinogradShape {
   int64_t points() const { return (size + 2) * (size + 2); }
 };
 
+// Channels of a depthwise convolution that are computed together.
+struct DepthwiseChannels {
+  int64_t count;             // at most vector_lanes()
+  const float* planes[16];   // readable up to a vector beyond their last pixel
+  const float* weights[16];  // [depthwise_weights(window)]: taps, the bias, zeros
+  float* out[16];
+};
+constexpr int64_t depthwise_weights(const PlaneWindow& w) { return (w.kh * w.kw + 16) / 16 * 16; }
+
 struct WinogradOutput {
   float* out;             // [out_h * out_w]
   const float* residual;  // the same, or none
@@ -117,6 +126,11 @@ FTWT_DECLARE_KERNEL(
     void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
-    // One depthwise plane: `weights` [kh, kw], `scratch` layout.stride floats and a vector more.
+    int64_t vector_lanes();
+    // Lanes are channels: for strides, and for images of few pixels. Needs depthwise_scratch_floats() at `scratch`.
+    int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
+    void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
+                            ftwt::Activation activation, float* scratch);
+    // One depthwise plane, lanes are pixels: `weights` [kh, kw], `scratch` layout.stride floats and a vector more.
     void depthwise_plane(const ftwt::cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
                          const float* weights, float bias, ftwt::Activation activation, float* scratch, float* out);)

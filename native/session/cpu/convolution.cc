@@ -108,11 +108,11 @@ int64_t group_size(const State& state, int64_t floats) {
   return std::clamp<int64_t>(kGroupFloats / std::max<int64_t>(1, floats), 1, state.samples);
 }
 
-std::vector<float> weights_by_output(const Node& node, int64_t inputs) {
+cpu::Floats weights_by_output(const Node& node, int64_t inputs) {
   const int64_t taps = node.kh * node.kw;
   const int64_t outputs = node.out.c;
   const int64_t stride = weight_stride(taps * inputs);
-  std::vector<float> packed(static_cast<std::size_t>(stride * outputs));
+  cpu::Floats packed(static_cast<std::size_t>(stride * outputs));
   for (int64_t t = 0; t < taps; ++t) {
     for (int64_t i = 0; i < inputs; ++i) {
       for (int64_t o = 0; o < outputs; ++o)

@@ -59,6 +59,6 @@ int64_t group_size(const State& state, int64_t floats);
 inline int64_t weight_stride(int64_t floats) { return spread_stride(floats); }
 
 // [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps].
-std::vector<float> weights_by_output(const Node& node, int64_t inputs);
+cpu::Floats weights_by_output(const Node& node, int64_t inputs);
 
 }  // namespace ftwt::session

@@ -54,7 +54,7 @@ class DenseStep final : public Step {
 
   const Node& node_;
   ValueLayout input_, output_;
-  std::vector<float> weights_;  // [c, pixels, outputs]
+  cpu::Floats weights_;  // [c, pixels, outputs]
 };
 
 }  // namespace

@@ -5,6 +5,14 @@
 namespace ftwt::session {
 namespace {
 
+// From so many pixels on, and with stride 1, lanes are pixels.
+constexpr int64_t kManyPixels = 100;
+
+cpu::PlaneWindow window_of(const Node& node, const ValueLayout& input, const ValueLayout& output) {
+  return {input.shape.h, input.shape.w, output.shape.h,  output.shape.w,  node.kh,      node.kw,
+          node.stride_h, node.stride_w, node.dilation_h, node.dilation_w, node.pad_top, node.pad_left};
+}
+
 class DepthwiseStep final : public Step {
  public:
   DepthwiseStep(const Node& node, const ValueLayout& input, const ValueLayout& output, int32_t gate)
@@ -13,56 +21,106 @@ class DepthwiseStep final : public Step {
         output_(output),
         gate_(gate),
         multiplier_(output.shape.c / input.shape.c),
-        layout_(FTWT_KERNEL(shifted_layout)({input.shape.h, input.shape.w, output.shape.h, output.shape.w, node.kh,
-                                             node.kw, node.stride_h, node.stride_w, node.dilation_h, node.dilation_w,
-                                             node.pad_top, node.pad_left})),
-        taps_(static_cast<std::size_t>(node.kh * node.kw)) {
+        window_(window_of(node, input, output)),
+        by_channels_(node.stride_w > 1 || node.stride_h > 1 || output.shape.pixels() < kManyPixels),
+        layout_(FTWT_KERNEL(shifted_layout)(window_)),
+        taps_(static_cast<std::size_t>(node.kh * node.kw)),
+        weights_(static_cast<std::size_t>(output.shape.c * row())) {
     FTWT_KERNEL(shifted_offsets)(layout_, taps_.data());
     const int64_t taps = node.kh * node.kw;
-    weights_.resize(node.weights.size());
-    for (int64_t t = 0; t < taps; ++t) {
-      for (int64_t o = 0; o < output.shape.c; ++o) weights_[o * taps + t] = node.weights[t * output.shape.c + o];
+    for (int64_t o = 0; o < output.shape.c; ++o) {
+      for (int64_t t = 0; t < taps; ++t) weights_[o * row() + t] = node.weights[t * output.shape.c + o];
+      weights_[o * row() + taps] = node.bias.empty() ? 0.0f : node.bias[o];
     }
   }
-  const char* variant() const override { return "depthwise planes"; }
+  const char* variant() const override { return by_channels_ ? "depthwise channels" : "depthwise planes"; }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
   void run(const State& state) const override {
-    const auto kernel = FTWT_KERNEL(depthwise_plane);
-    const int64_t pixels = output_.shape.pixels();
-    const int64_t taps = node_.kh * node_.kw;
-    for_each_plane(state, gate_, output_.shape.c, pixels * taps / 4, [&](int64_t s, int64_t, int64_t channel) {
-      float* out = state.sample(output_, s) + channel * output_.plane;
-      const float bias = node_.bias.empty() ? 0.0f : node_.bias[channel];
-      const int64_t from = channel / multiplier_;
-      if (!stored(state, s, from)) {  // a sum of zeros
-        const float zero = 0;
-        float value;
-        FTWT_KERNEL(plane_scale)(&zero, 1, 1, bias, node_.activation, &value);
-        std::fill_n(out, pixels, value);
-        return;
-      }
-      float* room = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(layout_.stride + 64));
-      kernel(layout_, taps_.data(), state.sample(input_, s) + from * input_.plane, weights_.data() + channel * taps,
-             bias, node_.activation, room, out);
+    const int64_t floats = output_.shape.pixels() * node_.kh * node_.kw / 4;
+    for_each_range(state, gate_, output_.shape.c, floats, [&](int64_t s, cpu::ChannelList channels) {
+      by_channels_ ? run_channels(state, s, channels) : run_planes(state, s, channels);
     });
     zero_other_planes(state, gate_, output_);
   }
 
  private:
-  bool stored(const State& state, int64_t s, int64_t channel) const {
-    if (input_.gate < 0) return true;
+  int64_t row() const { return cpu::depthwise_weights(window_); }
+  const float* weights(int64_t channel) const { return weights_.data() + channel * row(); }
+  const float* plane(const State& state, int64_t s, int64_t channel) const {
+    return state.sample(input_, s) + channel / multiplier_ * input_.plane;
+  }
+  float* out(const State& state, int64_t s, int64_t channel) const {
+    return state.sample(output_, s) + channel * output_.plane;
+  }
+
+  // The channels in turn whose input is stored; those whose input is not are sums of zeros, and done here.
+  template <typename Body>
+  void for_stored(const State& state, int64_t s, cpu::ChannelList channels, const Body& body) const {
     const cpu::ChannelList active = state.active(input_, s);
-    return std::binary_search(active.index, active.index + active.count, static_cast<int32_t>(channel));
+    const int32_t* next = active.index;
+    const int32_t* end = active.index + active.count;
+    if (input_.gate >= 0 && channels.count > 0) {
+      next = std::lower_bound(next, end, channels.index[0] / static_cast<int32_t>(multiplier_));
+    }
+    for (int64_t i = 0; i < channels.count; ++i) {
+      const int32_t channel = channels.index[i];
+      const auto from = static_cast<int32_t>(channel / multiplier_);
+      if (input_.gate >= 0) {
+        while (next != end && *next < from) ++next;
+        if (next == end || *next != from) {
+          fill(channel, out(state, s, channel));
+          continue;
+        }
+      }
+      body(channel);
+    }
+  }
+
+  void fill(int64_t channel, float* plane) const {
+    const float zero = 0;
+    float value;
+    FTWT_KERNEL(plane_scale)(&zero, 1, 1, weights(channel)[node_.kh * node_.kw], node_.activation, &value);
+    std::fill_n(plane, output_.shape.pixels(), value);
+  }
+
+  void run_channels(const State& state, int64_t s, cpu::ChannelList channels) const {
+    const auto kernel = FTWT_KERNEL(depthwise_channels);
+    const int64_t lanes = FTWT_KERNEL(vector_lanes)();
+    float* room = cpu::thread_floats(cpu::Scratch::Gemm,
+                                     static_cast<std::size_t>(FTWT_KERNEL(depthwise_scratch_floats)(window_)));
+    cpu::DepthwiseChannels together = {};
+    const auto flush = [&] {
+      if (together.count > 0) kernel(window_, together, node_.activation, room);
+      together.count = 0;
+    };
+    for_stored(state, s, channels, [&](int64_t channel) {
+      together.planes[together.count] = plane(state, s, channel);
+      together.weights[together.count] = weights(channel);
+      together.out[together.count] = out(state, s, channel);
+      if (++together.count == lanes) flush();
+    });
+    flush();
+  }
+
+  void run_planes(const State& state, int64_t s, cpu::ChannelList channels) const {
+    const auto kernel = FTWT_KERNEL(depthwise_plane);
+    float* room = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(layout_.stride + 64));
+    for_stored(state, s, channels, [&](int64_t channel) {
+      kernel(layout_, taps_.data(), plane(state, s, channel), weights(channel),
+             weights(channel)[node_.kh * node_.kw], node_.activation, room, out(state, s, channel));
+    });
   }
 
   const Node& node_;
   ValueLayout input_, output_;
   int32_t gate_;
   int64_t multiplier_;
+  cpu::PlaneWindow window_;
+  bool by_channels_;
   cpu::ShiftedLayout layout_;
   std::vector<int32_t> taps_;
-  std::vector<float> weights_;  // [c, taps]
+  cpu::Floats weights_;  // [c, row]: taps, bias
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ class Direct : public Step {
   }
 
   Convolution c_;
-  std::vector<float> weights_;  // [cOut, row_floats]
+  cpu::Floats weights_;  // [cOut, row_floats]
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so

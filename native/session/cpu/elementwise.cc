@@ -46,7 +46,7 @@ class PoolStep final : public PlaneStep {
                                      node_.pad_top,
                                      node_.pad_left};
     const auto floats = static_cast<std::size_t>(FTWT_KERNEL(pool_scratch_floats)(window));
-    for_each_plane(state, input_.gate, input_.shape.c, input_.shape.pixels(), [&](int64_t s, int64_t, int64_t channel) {
+    for_each_plane(state, input_.gate, input_.shape.c, input_.shape.pixels(), [&](int64_t s, int64_t channel) {
       float* columns = cpu::thread_floats(cpu::Scratch::Columns, floats);
       kernel(window, node_.average, from(state, s, channel), columns, to(state, s, channel));
     });
@@ -63,7 +63,7 @@ class GlobalPoolStep final : public PlaneStep {
     const auto largest = FTWT_KERNEL(plane_max);
     const auto sum = FTWT_KERNEL(plane_sum);
     const int64_t pixels = input_.shape.pixels();
-    for_each_plane(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, int64_t, int64_t channel) {
+    for_each_plane(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, int64_t channel) {
       const float* plane = from(state, s, channel);
       *to(state, s, channel) = node_.average ? sum(plane, pixels) / static_cast<float>(pixels) : largest(plane, pixels);
     });
@@ -193,7 +193,7 @@ class FunctionStep final : public Step {
     const auto scale = FTWT_KERNEL(plane_scale);
     const auto unary = FTWT_KERNEL(unary_range);
     const int64_t pixels = value_.shape.pixels();
-    for_each_plane(state, gate_, value_.shape.c, pixels, [&](int64_t s, int64_t, int64_t channel) {
+    for_each_plane(state, gate_, value_.shape.c, pixels, [&](int64_t s, int64_t channel) {
       float* plane = state.sample(value_, s) + channel * value_.plane;
       unary(static_cast<int>(node_.function->op), plane, plane, pixels, node_.function->alpha, node_.function->beta);
       if (node_.activation != Activation::Linear) scale(plane, pixels, 1, 0, node_.activation, plane);

@@ -10,18 +10,29 @@ namespace ftwt::session {
 // Work below this many floats (some 5 us) costs more to hand to another thread than it saves.
 constexpr int64_t kPlaneGrain = 16384;
 
-// body(sample, position in the list, channel) for the listed channels of every sample, on the pool. `floats`: of work
-// for each.
+// body(sample, channels) for parts of the lists of every sample, on the pool. `floats`: of work for each channel. One
+// sample's channels are shared out evenly, those of several by number.
+template <typename Body>
+void for_each_range(const State& state, int32_t gate, int64_t channels, int64_t floats, const Body& body) {
+  const int64_t grain = kPlaneGrain / std::max<int64_t>(1, floats) + 1;
+  const bool one = state.samples == 1;
+  const int64_t length = one ? state.active(gate, 0, channels).count : channels;
+  cpu::parallel_for(state.samples * length, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t s = begin / length; s * length < end; ++s) {
+      const cpu::ChannelList active = state.active(gate, s, channels);
+      const int64_t first = std::max<int64_t>(begin - s * length, 0);
+      const int64_t last = std::min<int64_t>({end - s * length, length, active.count});
+      if (first < last) body(s, cpu::ChannelList{active.index + first, last - first});
+    }
+  });
+}
+
+// body(sample, channel) for the listed channels of every sample, on the pool. `floats`: of work for each.
 template <typename Body>
 void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t floats, const Body& body) {
-  cpu::parallel_for(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, floats) + 1,
-                    [&](int64_t begin, int64_t end, int) {
-                      for (int64_t i = begin; i < end; ++i) {
-                        const int64_t s = i / channels, j = i % channels;
-                        const cpu::ChannelList active = state.active(gate, s, channels);
-                        if (j < active.count) body(s, j, active.index[j]);
-                      }
-                    });
+  for_each_range(state, gate, channels, floats, [&](int64_t s, cpu::ChannelList list) {
+    for (int64_t j = 0; j < list.count; ++j) body(s, list.index[j]);
+  });
 }
 
 // body(sample, channel, whether it is stored) for all channels of every sample.

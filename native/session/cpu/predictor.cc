@@ -49,7 +49,7 @@ class PredictorStep final : public Step {
     const auto sum = FTWT_KERNEL(plane_sum);
     const int64_t pixels = input_.shape.pixels();
     if (input_.gate >= 0) std::fill_n(features, state.samples * feature_stride(), 0.0f);
-    for_each_plane(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, int64_t, int64_t channel) {
+    for_each_plane(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, int64_t channel) {
       const float* plane = state.sample(input_, s) + channel * input_.plane;
       features[s * feature_stride() + channel] =
           predictor().average ? sum(plane, pixels) / static_cast<float>(pixels) : largest(plane, pixels);

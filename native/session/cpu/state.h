@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/memory.h"
 #include "cpu/planes/planes.h"
 #include "session/session.h"
 

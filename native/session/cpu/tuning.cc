@@ -119,7 +119,7 @@ class Trial {
 
   Convolution c_;
   int64_t max_samples_;
-  std::vector<float> values_, scratch_;
+  cpu::Floats values_, scratch_;
   std::vector<int32_t> lists_, counts_, all_;
   std::vector<Gate> gates_;
 };

@@ -198,7 +198,7 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
-  std::vector<float> weights_;  // [points, cOut, row_floats]
+  cpu::Floats weights_;  // [points, cOut, row_floats]
 };
 
 }  // namespace

@@ -1,0 +1,191 @@
+#include "cpu/gemm/activate.h"
+#include "cpu/isa.h"
+#include "cpu/planes/planes.h"
+#include "cpu/planes/transpose.h"
+
+namespace ftwt::FTWT_ISA {
+
+void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted);
+
+namespace {
+
+// Of a strip of rows, in floats: its pixels, with lanes for channels, stay in the first-level cache.
+constexpr int64_t kStripFloats = 6 * 1024;
+
+// Rows of the output that are computed at once, and what they read. Pixels have kLanes channels each.
+struct Strip {
+  int64_t rows;        // of the output, at most
+  int64_t width;       // of a padded row of the input
+  int64_t in_floats;   // of the padded rows that they read
+  int64_t out_floats;  // readable up to a vector of pixels beyond
+};
+
+FTWT_INLINE Strip strip_of(const cpu::PlaneWindow& w) {
+  const int64_t width = (w.out_w - 1) * w.stride_w + (w.kw - 1) * w.dilation_w + 1;
+  const int64_t reach = (w.kh - 1) * w.dilation_h + 1;
+  const int64_t row_floats = (w.stride_h * width + w.out_w) * kLanes;
+  const int64_t left = kStripFloats - reach * width * kLanes;
+  int64_t rows = left > 0 ? left / row_floats : 1;
+  rows = rows < 1 ? 1 : rows > w.out_h ? w.out_h : rows;
+  return {rows, width, ((rows - 1) * w.stride_h + reach) * width * kLanes, rows * w.out_w * kLanes};
+}
+
+// Rows [first, end) of the padded input, pixel by pixel. Reads up to a vector beyond each plane.
+FTWT_INLINE void turn_input(const cpu::PlaneWindow& w, const float* const (&planes)[kLanes], int64_t first, int64_t end,
+                            const Strip& strip, float* to) {
+  const int64_t begin = first < w.pad_top ? w.pad_top : first;
+  const int64_t stop = end < w.pad_top + w.h ? end : w.pad_top + w.h;
+  memset(to, 0, static_cast<size_t>((end - first) * strip.width * kLanes) * sizeof(float));
+  if (begin >= stop) return;
+  float* row = to + ((begin - first) * strip.width + w.pad_left) * kLanes;
+  int64_t x = 0;
+  const int64_t visible = strip.width - w.pad_left < w.w ? strip.width - w.pad_left : w.w;
+  for (int64_t i = (begin - w.pad_top) * w.w; i < (stop - w.pad_top) * w.w; i += kLanes) {
+    Vec lanes[kLanes];
+#pragma GCC unroll 16
+    for (int c = 0; c < kLanes; ++c) lanes[c] = load(planes[c] + i);
+    transpose(lanes);
+    if (x + kLanes <= visible) {
+#pragma GCC unroll 16
+      for (int p = 0; p < kLanes; ++p) store(row + (x + p) * kLanes, lanes[p]);
+      x += kLanes;
+    } else {
+      const int64_t pixels = (stop - w.pad_top) * w.w - i;
+      for (int p = 0; p < kLanes && p < pixels; ++p) {
+        if (x == w.w) {
+          x = 0;
+          row += strip.width * kLanes;
+        }
+        if (x < visible) store(row + x * kLanes, lanes[p]);
+        ++x;
+      }
+    }
+    if (x == w.w) {
+      x = 0;
+      row += strip.width * kLanes;
+    }
+  }
+}
+
+struct Sums {
+  const cpu::PlaneWindow& window;
+  const Strip& strip;
+  const float* weights;  // [taps + 1, kLanes]: the last are the bias
+  Activation activation;
+};
+
+// `Count` outputs of one row. Taps 0: as many as the window has.
+template <int Taps, int Count>
+FTWT_INLINE void output_pixels(const Sums& s, const float* from, float* to) {
+  const cpu::PlaneWindow& w = s.window;
+  const int64_t kh = Taps == 9 ? 3 : w.kh, kw = Taps == 9 ? 3 : w.kw;
+  Vec sum[Count];
+#pragma GCC unroll 4
+  for (int i = 0; i < Count; ++i) sum[i] = load(s.weights + kh * kw * kLanes);
+#pragma GCC unroll 3
+  for (int64_t ky = 0; ky < kh; ++ky) {
+    const float* at = from + ky * w.dilation_h * s.strip.width * kLanes;
+#pragma GCC unroll 3
+    for (int64_t kx = 0; kx < kw; ++kx, at += w.dilation_w * kLanes) {
+      const Vec weight = load(s.weights + (ky * kw + kx) * kLanes);
+#pragma GCC unroll 4
+      for (int i = 0; i < Count; ++i) sum[i] += weight * load(at + i * w.stride_w * kLanes);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < Count; ++i) store(to + i * kLanes, activate(sum[i], s.activation));
+}
+
+template <int Taps>
+void output_rows(const Sums& s, int64_t rows, const float* in, float* out) {
+  const cpu::PlaneWindow& w = s.window;
+  constexpr int kAtOnce = 4;  // sums hide each other's latency
+  for (int64_t y = 0; y < rows; ++y, in += w.stride_h * s.strip.width * kLanes, out += w.out_w * kLanes) {
+    int64_t x = 0;
+    const auto from = [&] { return in + x * w.stride_w * kLanes; };
+    for (; x + kAtOnce <= w.out_w; x += kAtOnce) output_pixels<Taps, kAtOnce>(s, from(), out + x * kLanes);
+    for (; x < w.out_w; ++x) output_pixels<Taps, 1>(s, from(), out + x * kLanes);
+  }
+}
+
+// [taps + 1, kLanes] from rows of each channel.
+FTWT_INLINE void turn_weights(const float* const (&rows)[kLanes], int64_t floats, float* to) {
+  for (int64_t i = 0; i < floats; i += kLanes) {
+    Vec lanes[kLanes];
+#pragma GCC unroll 16
+    for (int c = 0; c < kLanes; ++c) lanes[c] = load(rows[c] + i);
+    transpose(lanes);
+#pragma GCC unroll 16
+    for (int t = 0; t < kLanes; ++t) store(to + (i + t) * kLanes, lanes[t]);
+  }
+}
+
+FTWT_INLINE void turn_output(const float* from, int64_t pixels, float* const (&planes)[kLanes], int64_t count) {
+  for (int64_t i = 0; i < pixels; i += kLanes) {
+    Vec lanes[kLanes];
+#pragma GCC unroll 16
+    for (int p = 0; p < kLanes; ++p) lanes[p] = load(from + (i + p) * kLanes);
+    transpose(lanes);
+    for (int64_t c = 0; c < count; ++c) store_some(planes[c] + i, lanes[c], pixels - i);
+  }
+}
+
+}  // namespace
+
+int64_t vector_lanes() { return kLanes; }
+
+int64_t depthwise_scratch_floats(const cpu::PlaneWindow& w) {
+  const Strip strip = strip_of(w);
+  return strip.in_floats + strip.out_floats + (cpu::depthwise_weights(w) + kLanes) * kLanes;
+}
+
+void depthwise_channels(const cpu::PlaneWindow& w, const cpu::DepthwiseChannels& channels, Activation activation,
+                        float* scratch) {
+  const Strip strip = strip_of(w);
+  const float* planes[kLanes];
+  const float* rows[kLanes];
+  float* out[kLanes];
+  for (int c = 0; c < kLanes; ++c) {
+    const int64_t i = c < channels.count ? c : 0;
+    planes[c] = channels.planes[i];
+    rows[c] = channels.weights[i];
+    out[c] = channels.out[i];
+  }
+  float* weights = scratch;
+  float* in = weights + cpu::depthwise_weights(w) * kLanes;
+  float* sums = in + strip.in_floats;
+  turn_weights(rows, cpu::depthwise_weights(w), weights);
+  const Sums s = {w, strip, weights, activation};
+  const bool nine = w.kh == 3 && w.kw == 3;
+  for (int64_t y = 0; y < w.out_h; y += strip.rows) {
+    const int64_t count = y + strip.rows < w.out_h ? strip.rows : w.out_h - y;
+    const int64_t first = y * w.stride_h;
+    turn_input(w, planes, first, first + (count - 1) * w.stride_h + (w.kh - 1) * w.dilation_h + 1, strip, in);
+    nine ? output_rows<9>(s, count, in, sums) : output_rows<0>(s, count, in, sums);
+    turn_output(sums, count * w.out_w, out, channels.count);
+    for (int c = 0; c < kLanes; ++c) out[c] += count * w.out_w;
+  }
+}
+
+// Lanes are pixels here.
+void depthwise_plane(const cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
+                     const float* weights, float bias, Activation activation, float* scratch, float* out) {
+  shift_plane(layout, plane, scratch);
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t taps = w.kh * w.kw;
+  for (int64_t y = 0; y < w.out_h; ++y) {
+    for (int64_t x = 0; x < w.out_w; x += kLanes) {
+      const float* from = scratch + y * layout.row + x;
+      Vec sum = splat(bias);
+      if (taps == 9) {
+#pragma GCC unroll 9
+        for (int t = 0; t < 9; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
+      } else {
+        for (int64_t t = 0; t < taps; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
+      }
+      store_some(out + y * w.out_w + x, activate(sum, activation), w.out_w - x);
+    }
+  }
+}
+
+}  // namespace ftwt::FTWT_ISA
