@@ -86,6 +86,29 @@ struct WinogradOutput {
   Activation activation;
 };
 
+// A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`.
+struct ScreenedWeights {
+  static constexpr int kColumns = 64;  // of a block: a cache line of bytes
+  int64_t inputs;
+  const int8_t* bytes;  // [blocks, inputs, kColumns]
+  // Each [blocks * kColumns].
+  const float* scale;
+  const float* bias;
+  const float* sums;      // of each column of the weights
+  const float* error;     // of a weight, at most
+  const float* rounding;  // of a sum of features * weights, for features that sum to 1
+};
+
+// x[j] = feature list[j] less `rest`, which is the feature of all others.
+struct ScreenedFeatures {
+  const float* x;
+  const int32_t* list;
+  int64_t count;
+  float rest;
+  float sum_x;    // of absolute values
+  float sum_all;  // of all features' absolute values
+};
+
 }  // namespace ftwt::cpu
 
 FTWT_DECLARE_KERNEL(
@@ -125,6 +148,11 @@ FTWT_DECLARE_KERNEL(
     // end).
     void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
+FTWT_DECLARE_KERNEL(
+    // kColumns outputs whose sign is that of the layer's, or 0 where it cannot be told.
+    void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
+                      const ftwt::cpu::ScreenedFeatures& features, float* y);
+    float dot(const float* a, const float* b, int64_t count);)
 FTWT_DECLARE_KERNEL(
     int64_t vector_lanes();
     // Lanes are channels: for strides, and for images of few pixels. Needs depthwise_scratch_floats() at `scratch`.

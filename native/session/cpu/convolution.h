@@ -55,9 +55,6 @@ void fill_inactive(const State& state, const Convolution& convolution);
 // Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.
 int64_t group_size(const State& state, int64_t floats);
 
-// Floats from one output channel's weights to the next's: those of a tile's channels lie in different sets of the caches.
-inline int64_t weight_stride(int64_t floats) { return spread_stride(floats); }
-
 // [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps].
 cpu::Floats weights_by_output(const Node& node, int64_t inputs);
 

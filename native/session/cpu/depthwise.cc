@@ -37,7 +37,7 @@ class DepthwiseStep final : public Step {
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
   void run(const State& state) const override {
-    const int64_t floats = output_.shape.pixels() * node_.kh * node_.kw / 4;
+    const int64_t floats = output_.shape.pixels() * node_.kh * node_.kw / 2;
     for_each_range(state, gate_, output_.shape.c, floats, [&](int64_t s, cpu::ChannelList channels) {
       by_channels_ ? run_channels(state, s, channels) : run_planes(state, s, channels);
     });

@@ -1,0 +1,49 @@
+// The dense layer of a mask predictor, of which only the signs matter: estimated from weights of one byte, to be
+// computed where the estimate does not decide.
+#include "cpu/isa.h"
+#include "cpu/planes/planes.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+constexpr int kColumns = cpu::ScreenedWeights::kColumns;
+constexpr int kVectors = kColumns / kLanes < 8 ? kColumns / kLanes : 8;  // sums of one pass stay in registers
+
+}  // namespace
+
+void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, float* y) {
+  for (int64_t first = 0; first < kColumns; first += kVectors * kLanes) {
+    const int8_t* bytes = w.bytes + block * w.inputs * kColumns + first;
+    Vec acc[kVectors] = {};
+    for (int64_t j = 0; j < f.count; ++j) {
+      const int8_t* row = bytes + f.list[j] * kColumns;
+      const Vec x = splat(f.x[j]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) acc[v] += x * load_bytes(row + v * kLanes);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t o = block * kColumns + first + v * kLanes;
+      const Vec bias = load(w.bias + o);
+      const Vec sum = bias + f.rest * load(w.sums + o) + load(w.scale + o) * acc[v];
+      const Vec bound = load(w.error + o) * f.sum_x + load(w.rounding + o) * f.sum_all + 1e-6f * vmax(bias, -bias);
+      // 0 says that the sign is not known: NaN, too.
+      store(y + first + v * kLanes, sum > bound ? sum : (sum < -bound ? sum : Vec{}));
+    }
+  }
+}
+
+float dot(const float* a, const float* b, int64_t count) {
+  constexpr int kSums = 4;  // hide each other's latency
+  Vec acc[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums * kLanes <= count; i += kSums * kLanes) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kSums; ++v) acc[v] += load(a + i + v * kLanes) * load(b + i + v * kLanes);
+  }
+  Vec sum = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+  for (; i < count; i += kLanes) sum += load_some(a + i, count - i) * load_some(b + i, count - i);
+  return horizontal_sum(sum);
+}
+
+}  // namespace ftwt::FTWT_ISA

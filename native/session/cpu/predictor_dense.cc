@@ -1,0 +1,189 @@
+#include "session/cpu/predictor_dense.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/thread_pool.h"
+
+namespace ftwt::session {
+namespace {
+
+constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
+constexpr int64_t kGrain = 1 << 15;  // multiply-adds
+// Weights from which a quarter of the bytes is worth looking at some outputs twice.
+constexpr int64_t kManyWeights = 1 << 14;
+
+std::vector<double> column_sums(const Predictor& predictor, int64_t inputs, int64_t outputs) {
+  std::vector<double> sums(static_cast<std::size_t>(outputs));
+  for (int64_t i = 0; i < inputs; ++i) {
+    for (int64_t o = 0; o < outputs; ++o) sums[o] += predictor.weights[i * outputs + o];
+  }
+  return sums;
+}
+
+// Channels of the input that are not active all have one feature: 0, or what softmax makes of 0. Their rows of weights
+// are not read: sum over all i: f[i] w[i] = rest * sum over all i: w[i] + sum over active i: (f[i] - rest) w[i].
+float rest_of(const Predictor& predictor, cpu::ChannelList active, int64_t inputs, const float* features) {
+  if (!predictor.softmax) return 0;
+  for (int64_t i = 0; i < inputs; ++i) {
+    if (i == active.count || active.index[i] != i) return features[i];
+  }
+  return 0;
+}
+
+class ExactDense final : public PredictorDense {
+ public:
+  ExactDense(const Predictor& predictor, const ValueLayout& input, int64_t outputs)
+      : predictor_(predictor), input_(input), outputs_(outputs) {
+    for (double sum : column_sums(predictor, input.shape.c, outputs)) sums_.push_back(static_cast<float>(sum));
+  }
+  uint64_t weight_bytes() const override { return predictor_.weights.size() * sizeof(float); }
+
+  void run(const State& state, const Rows& rows) const override {
+    const auto all = FTWT_KERNEL(dense_columns);
+    const auto listed = FTWT_KERNEL(dense_listed);
+    const int64_t inputs = input_.shape.c;
+    const bool gated = input_.gate >= 0;
+    for (int64_t s = 0; gated && s < state.samples; ++s) compact(state, s, rows.features + s * rows.feature_stride);
+    const int64_t blocks = (outputs_ + kColumns - 1) / kColumns;  // each read once, for all samples
+    cpu::parallel_for(blocks, kGrain / (inputs * kColumns * state.samples) + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t block = begin; block < end; ++block) {
+        const int64_t first = block * kColumns, last = std::min(outputs_, first + kColumns);
+        if (!gated) {
+          all(rows.features, rows.feature_stride, state.samples, inputs, predictor_.weights.data(), outputs_,
+              predictor_.bias.data(), first, last, Activation::Linear, rows.logits, rows.logit_stride);
+        }
+        for (int64_t s = 0; gated && s < state.samples; ++s) {
+          const float* features = rows.features + s * rows.feature_stride;
+          const cpu::ChannelList active = state.active(input_, s);
+          listed(features, active.index, active.count, predictor_.weights.data(), outputs_, predictor_.bias.data(),
+                 features[inputs], sums_.data(), first, last, rows.logits + s * rows.logit_stride);
+        }
+      }
+    });
+  }
+
+ private:
+  // The active channels' features less the rest, which goes behind the last.
+  void compact(const State& state, int64_t s, float* features) const {
+    const cpu::ChannelList active = state.active(input_, s);
+    const float rest = rest_of(predictor_, active, input_.shape.c, features);
+    for (int64_t j = 0; j < active.count; ++j) features[j] = features[active.index[j]] - rest;
+    features[input_.shape.c] = rest;
+  }
+
+  const Predictor& predictor_;
+  ValueLayout input_;
+  int64_t outputs_;
+  std::vector<float> sums_;  // of each column of the weights
+};
+
+// Memory bandwidth is what a predictor of many channels costs. Bytes in place of floats tell most signs for certain.
+class ScreenedDense final : public PredictorDense {
+ public:
+  ScreenedDense(const Predictor& predictor, const ValueLayout& input, int64_t outputs)
+      : predictor_(predictor),
+        input_(input),
+        outputs_(outputs),
+        blocks_((outputs + kColumns - 1) / kColumns),
+        bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns)),
+        rows_(static_cast<std::size_t>(outputs * row())) {
+    for (std::vector<float>* column : {&scale_, &bias_, &sums_, &error_, &rounding_}) {
+      column->assign(static_cast<std::size_t>(blocks_ * kColumns), 0.0f);
+    }
+    const std::vector<double> sums = column_sums(predictor, input.shape.c, outputs);
+    for (int64_t o = 0; o < outputs; ++o) {
+      bias_[o] = predictor.bias[o];
+      sums_[o] = static_cast<float>(sums[o]);
+      pack(o);
+    }
+  }
+  uint64_t weight_bytes() const override { return bytes_.size() + (rows_.size() + 5 * bias_.size()) * sizeof(float); }
+
+  void run(const State& state, const Rows& rows) const override {
+    const int64_t tasks = blocks_;  // each read once, for all samples
+    const int64_t work = input_.shape.c * kColumns * state.samples;
+    cpu::parallel_for(tasks, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
+      std::vector<float>& x = active_features();
+      x.resize(static_cast<std::size_t>(input_.shape.c));
+      for (int64_t s = 0; s < state.samples; ++s) {
+        const float* all = rows.features + s * rows.feature_stride;
+        const cpu::ScreenedFeatures features = features_of(state.active(input_, s), all, x.data());
+        for (int64_t block = begin; block < end; ++block) {
+          decide(block, features, all, rows.logits + s * rows.logit_stride);
+        }
+      }
+    });
+  }
+
+ private:
+  int64_t row() const { return weight_stride(input_.shape.c); }
+
+  static std::vector<float>& active_features() {
+    thread_local std::vector<float> features;
+    return features;
+  }
+
+  void pack(int64_t o) {
+    const int64_t inputs = input_.shape.c;
+    const auto weight = [&](int64_t i) { return predictor_.weights[i * outputs_ + o]; };
+    float largest = 0;
+    for (int64_t i = 0; i < inputs; ++i) largest = std::max(largest, std::fabs(weight(i)));
+    const float scale = largest / 127;
+    double error = 0;
+    for (int64_t i = 0; i < inputs; ++i) {
+      const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
+      bytes_[((o / kColumns) * inputs + i) * kColumns + o % kColumns] = static_cast<int8_t>(byte);
+      error = std::max(error, std::fabs(static_cast<double>(weight(i)) - static_cast<double>(scale) * byte));
+      rows_[o * row() + i] = weight(i);
+    }
+    scale_[o] = scale;
+    error_[o] = static_cast<float>(error * 1.001);
+    // Each of up to `inputs` additions rounds by 2^-24 of the sum at most, here and where the sum is exact.
+    rounding_[o] = largest * static_cast<float>(inputs + 8) * 4 * 5.97e-8f;
+  }
+
+  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x) const {
+    const float rest = rest_of(predictor_, active, input_.shape.c, all);
+    float sum_x = 0, sum_all = 0;
+    for (int64_t i = 0; i < input_.shape.c; ++i) sum_all += std::fabs(all[i]);
+    for (int64_t j = 0; j < active.count; ++j) {
+      x[j] = all[active.index[j]] - rest;
+      sum_x += std::fabs(x[j]);
+    }
+    return {x, active.index, active.count, rest, sum_x * 1.001f, sum_all * 1.001f};
+  }
+
+  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* all, float* logits) const {
+    const auto screen = FTWT_KERNEL(screen_block);
+    const auto dot = FTWT_KERNEL(dot);
+    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(), bias_.data(),
+                                          sums_.data(),   error_.data(), rounding_.data()};
+    float* y = logits + block * kColumns;
+    screen(weights, block, features, y);
+    const int64_t count = std::min(kColumns, outputs_ - block * kColumns);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t o = block * kColumns + i;
+      if (y[i] == 0) y[i] = bias_[o] + dot(all, rows_.data() + o * row(), input_.shape.c);
+    }
+  }
+
+  const Predictor& predictor_;
+  ValueLayout input_;
+  int64_t outputs_, blocks_;
+  std::vector<int8_t, cpu::BlockAllocator<int8_t>> bytes_;  // [blocks, inputs, kColumns]
+  cpu::Floats rows_;                                        // [outputs, row()]
+  std::vector<float> scale_, bias_, sums_, error_, rounding_;
+};
+
+}  // namespace
+
+std::unique_ptr<PredictorDense> make_predictor_dense(const Predictor& predictor, const ValueLayout& input,
+                                                     int64_t outputs) {
+  if (input.shape.c * outputs >= kManyWeights && outputs >= kColumns) {
+    return std::make_unique<ScreenedDense>(predictor, input, outputs);
+  }
+  return std::make_unique<ExactDense>(predictor, input, outputs);
+}
+
+}  // namespace ftwt::session
