@@ -11,11 +11,11 @@ namespace {
 constexpr int kMaxVectors = 3;
 constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 8, 8};
 #elif defined(FTWT_ISA_avx2)
-constexpr int kMaxVectors = 2;
-constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6};
+constexpr int kMaxVectors = 3;
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 #else
-constexpr int kMaxVectors = 2;
-constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6};
+constexpr int kMaxVectors = 3;
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 #endif
 
 // Of one block of the sum, in floats: the weights of the rows that share a tile of b stay in the second-level cache,
@@ -69,6 +69,7 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
   const float* b = g.b + tile.pixel;
   if (tile.copied != nullptr) {
     b = tile.copied + (begin - tile.column_begin) * NV * kLanes;
+#pragma GCC unroll 4
     for (int64_t j = begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
     return;
   }
@@ -179,6 +180,11 @@ FTWT_INLINE void copy_tile(const Tile& tile, int64_t vectors, float* to) {
   }
 }
 
+// A tile of one vector is the slowest: four are two and two.
+FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
+  return left >= kMaxVectors ? (left == kMaxVectors + 1 ? kMaxVectors - 1 : kMaxVectors) : left;
+}
+
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
 }  // namespace
@@ -201,7 +207,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     for (int64_t i = 0; i < blocks; ++i) {
       for (tile.pixel = 0; tile.pixel < g.pixels;) {
         const int64_t left = parts(g.pixels - tile.pixel, kLanes);
-        const int64_t vectors = left < kMaxVectors ? left : kMaxVectors;
+        const int64_t vectors = vectors_of_tile(left);
         if (copies) {
           copy_tile(tile, vectors, room);
           tile.copied = room;
