@@ -14,6 +14,9 @@ constexpr int64_t kTaskProducts = 64 * 1024;
 constexpr int64_t kTaskTiles = 40;
 // Weights, in floats, that may be read again for every block of tiles, so that transformed tiles are read once.
 constexpr int64_t kSmallWeights = 256 * 1024;
+// Of a strip: transformed tiles and products of a block of channels, in floats.
+constexpr int64_t kStripFloats = 64 * 1024;
+constexpr int64_t kStripProducts = 48 * 1024;
 // Tiles of one sample from which samples are not joined.
 constexpr int64_t kManyTiles = 48;
 // Floats that transforms may touch beyond the last tile: the widest vector.
@@ -55,20 +58,80 @@ class Winograd final : public Step {
   }
 
   void run(const State& state) const override {
+    if (in_strips()) {
+      run_strips(state);
+    } else {
+      run_groups(state);
+    }
+    fill_inactive(state, c_);
+  }
+
+ private:
+  // Transformed tiles, and where they are multiplied.
+  struct Tiles {
+    const float* data;  // [points, channels, stride]
+    int64_t point_stride, stride;
+    int64_t count;
+    int64_t first_sample, samples;  // side by side
+    int64_t row, end_row;           // of tiles
+  };
+
+  bool in_strips() const { return !joins_ && static_cast<int64_t>(weights_.size()) <= kSmallWeights; }
+
+  // Each task transforms a few rows of tiles, multiplies them and transforms them back, all in its own cache.
+  void run_strips(const State& state) const {
+    const int64_t rows = shape_.tiles_h();
+    const int64_t row_floats = shape_.points() * c_.input.shape.c * shape_.tiles_w();
+    const int64_t tasks = state.samples * rows;
+    const int64_t most = std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
+    const int64_t strips = (rows + most - 1) / most;
+    cpu::parallel_for(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t strip = i % strips;
+        run_strip(state, i / strips, rows * strip / strips, rows * (strip + 1) / strips);
+      }
+    });
+  }
+
+  void run_strip(const State& state, int64_t s, int64_t row, int64_t end_row) const {
+    const cpu::ChannelList columns = state.active(c_.input, s);
+    const cpu::ChannelList rows = state.active(c_.gate, s, c_.output.shape.c);
+    cpu::WinogradShape part = shape_;
+    part.out_h = (end_row - row) * shape_.size;
+    part.pad_top -= row * shape_.size;
+    const int64_t count = part.tiles();
+    const int64_t stride = round_up(count - part.tiles_w() + round_up(part.tiles_w(), 16), 16);
+    const int64_t points = shape_.points();
+    const int64_t point_stride = spread_stride(columns.count * stride);
+    float* transformed = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(points * point_stride + kSlack));
+    float* room = cpu::thread_floats(cpu::Scratch::Gather, FTWT_KERNEL(winograd_scratch_floats)(part));
+    const auto input = FTWT_KERNEL(winograd_input);
+    for (int64_t j = 0; j < columns.count; ++j) {
+      const float* plane = state.sample(c_.input, s) + columns.index[j] * c_.input.plane;
+      input(part, plane, transformed + j * stride, point_stride, room);
+    }
+    const Tiles tiles = {transformed, point_stride, stride, count, s, 1, row, end_row};
+    const int64_t most = std::max<int64_t>(8, kStripProducts / (points * stride) / 8 * 8);
+    for (int64_t first = 0; first < rows.count; first += most) {
+      multiply_block(state, tiles, columns, {rows.index + first, std::min(most, rows.count - first)});
+    }
+  }
+
+  void run_groups(const State& state) const {
     const int64_t group = group_size(state, bundle_floats(1));
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
       transform(state, first, samples);
       multiply(state, first, samples);
     }
-    fill_inactive(state, c_);
   }
 
- private:
   // A bundle is what is multiplied at once: one sample's tiles, or those of all samples side by side.
   int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + 16); }
+  // From one point of all channels' tiles to the next: a tile is written to all points at once.
+  int64_t point_stride(int64_t channels, int64_t joined) const { return spread_stride(channels * tile_stride(joined)); }
   int64_t bundle_floats(int64_t joined) const {
-    return shape_.points() * c_.input.shape.c * tile_stride(joined) + kSlack;
+    return shape_.points() * point_stride(c_.input.shape.c, joined) + kSlack;
   }
 
   int64_t row_floats() const { return weight_stride(c_.input.shape.c); }
@@ -112,14 +175,13 @@ class Winograd final : public Step {
         for (int64_t s = 0; s < joined; ++s) {
           const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
           float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
-          input(shape_, plane, to, active.count * stride, room);
+          input(shape_, plane, to, point_stride(active.count, joined), room);
         }
       }
     });
   }
 
   void multiply(const State& state, int64_t first, int64_t samples) const {
-    const auto kernel = FTWT_KERNEL(plane_gemm);
     const int64_t joined = joins_ ? samples : 1;
     const int64_t tiles = joined * shape_.tiles();
     const int64_t points = shape_.points();
@@ -149,31 +211,43 @@ class Winograd final : public Step {
         const cpu::ChannelList columns = state.active(c_.input, first + bundle);
         const int64_t tile_y = rows_of_tiles * block / tile_blocks;
         const int64_t tile_y_end = rows_of_tiles * (block + 1) / tile_blocks;
-        const int64_t tile = tile_y * shape_.tiles_w();
-        float* products = cpu::thread_floats(cpu::Scratch::Gemm,
-                                             static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
-        cpu::PlaneGemm g = {};
-        static const int32_t no_shift = 0;
-        g.row_stride = row_floats();
-        g.columns = columns;
-        g.taps = 1;
-        g.tap_offset = &no_shift;
-        g.b_stride = stride;
-        g.packed = true;
-        g.pixels = joins_ ? tiles : (tile_y_end - tile_y) * shape_.tiles_w();
-        g.out_stride = points * product_stride;
-        g.compact = true;
-        for (int64_t point = 0; point < points; ++point) {
-          g.weights = weights_.data() + point * c_.output.shape.c * row_floats();
-          g.b = state.scratch + bundle * bundle_floats(1) + point * columns.count * stride + tile;
-          g.out = products + point * product_stride;
-          kernel(g, rows);
-        }
-        for (int64_t s = 0; s < joined; ++s) {
-          write(state, first + bundle + s, rows, products + s * shape_.tiles(), product_stride, tile_y, tile_y_end);
-        }
+        const float* transformed = state.scratch + bundle * bundle_floats(1) + tile_y * shape_.tiles_w();
+        const int64_t count = joins_ ? tiles : (tile_y_end - tile_y) * shape_.tiles_w();
+        multiply_block(state,
+                       {transformed, point_stride(columns.count, joined), stride, count, first + bundle, joined, tile_y,
+                        tile_y_end},
+                       columns, rows);
       }
     });
+  }
+
+  void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows) const {
+    const auto kernel = FTWT_KERNEL(plane_gemm);
+    static const int32_t no_shift = 0;
+    const int64_t points = shape_.points();
+    const int64_t product_stride = round_up(tiles.count + 16, 16);
+    float* products = cpu::thread_floats(cpu::Scratch::Gemm,
+                                         static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
+    cpu::PlaneGemm g = {};
+    g.row_stride = row_floats();
+    g.columns = columns;
+    g.taps = 1;
+    g.tap_offset = &no_shift;
+    g.b_stride = tiles.stride;
+    g.packed = true;
+    g.pixels = tiles.count;
+    g.out_stride = points * product_stride;
+    g.compact = true;
+    for (int64_t point = 0; point < points; ++point) {
+      g.weights = weights_.data() + point * c_.output.shape.c * row_floats();
+      g.b = tiles.data + point * tiles.point_stride;
+      g.out = products + point * product_stride;
+      kernel(g, rows);
+    }
+    for (int64_t s = 0; s < tiles.samples; ++s) {
+      write(state, tiles.first_sample + s, rows, products + s * shape_.tiles(), product_stride, tiles.row,
+            tiles.end_row);
+    }
   }
 
   // Rows of tiles [tile_y, tile_y_end) of a sample's planes.
