@@ -5,8 +5,6 @@
 
 namespace ftwt::FTWT_ISA {
 
-void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted);
-
 namespace {
 
 // Of a strip of rows, in floats: its pixels, with lanes for channels, stay in the first-level cache.
@@ -167,25 +165,64 @@ void depthwise_channels(const cpu::PlaneWindow& w, const cpu::DepthwiseChannels&
   }
 }
 
-// Lanes are pixels here.
-void depthwise_plane(const cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
-                     const float* weights, float bias, Activation activation, float* scratch, float* out) {
-  shift_plane(layout, plane, scratch);
-  const cpu::PlaneWindow& w = layout.window;
-  const int64_t taps = w.kh * w.kw;
+namespace {
+
+FTWT_INLINE IVec lanes_from(int64_t first) {
+  IVec lanes = {};
+  for (int i = 0; i < kLanes; ++i) lanes[i] = static_cast<int32_t>(first) + i;
+  return lanes;
+}
+
+// A vector of outputs of every row. `Edge`: taps may lie beside the image.
+template <int Taps, bool Edge>
+FTWT_INLINE void plane_columns(const cpu::PlaneWindow& w, const float* plane, const float* weights, int64_t x,
+                               Activation activation, float* out) {
+  const int64_t kh = Taps == 9 ? 3 : w.kh, kw = Taps == 9 ? 3 : w.kw;
+  const Vec bias = splat(weights[kh * kw]);
+  const auto inside = [&](int64_t kx) __attribute__((always_inline)) {
+    const IVec column = lanes_from(x + kx * w.dilation_w - w.pad_left);
+    return (column >= 0) & (column < static_cast<int32_t>(w.w));
+  };
+  IVec keep[3] = {};
+  for (int64_t kx = 0; Edge && Taps == 9 && kx < 3; ++kx) keep[kx] = inside(kx);
   for (int64_t y = 0; y < w.out_h; ++y) {
-    for (int64_t x = 0; x < w.out_w; x += kLanes) {
-      const float* from = scratch + y * layout.row + x;
-      Vec sum = splat(bias);
-      if (taps == 9) {
-#pragma GCC unroll 9
-        for (int t = 0; t < 9; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
-      } else {
-        for (int64_t t = 0; t < taps; ++t) sum += splat(weights[t]) * load(from + tap_offset[t]);
+    Vec sum = bias;
+    const int64_t top = y - w.pad_top;
+    const float* row = plane + top * w.w + x - w.pad_left;
+#pragma GCC unroll 3
+    for (int64_t ky = 0; ky < kh; ++ky, row += w.dilation_h * w.w) {
+      const int64_t i = top + ky * w.dilation_h;
+      if (i < 0 || i >= w.h) continue;
+#pragma GCC unroll 3
+      for (int64_t kx = 0; kx < kw; ++kx) {
+        Vec v = load(row + kx * w.dilation_w);
+        if (Edge) v = select(Taps == 9 ? keep[kx] : inside(kx), v, Vec{});
+        sum += splat(weights[ky * kw + kx]) * v;
       }
-      store_some(out + y * w.out_w + x, activate(sum, activation), w.out_w - x);
+    }
+    store_some(out + y * w.out_w + x, activate(sum, activation), w.out_w - x);
+  }
+}
+
+template <int Taps>
+void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation, float* out) {
+  const int64_t reach = (w.kw - 1) * w.dilation_w - w.pad_left;
+  for (int64_t x = 0; x < w.out_w; x += kLanes) {
+    if (x >= w.pad_left && x + kLanes + reach <= w.w) {
+      plane_columns<Taps, false>(w, in, weights, x, activation, out);
+    } else {
+      plane_columns<Taps, true>(w, in, weights, x, activation, out);
     }
   }
+}
+
+}  // namespace
+
+// Lanes are pixels here. NaN beside a row's end is not seen: it is replaced, not multiplied.
+void depthwise_plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation,
+                     float* out) {
+  return w.kh == 3 && w.kw == 3 ? plane<9>(w, in, weights, activation, out)
+                                : plane<0>(w, in, weights, activation, out);
 }
 
 }  // namespace ftwt::FTWT_ISA

@@ -65,26 +65,39 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
     }
   };
   const int32_t* columns = g.columns.index;
-  const int64_t stride = g.b_stride;
-  const float* b = g.b + tile.pixel;
   if (tile.copied != nullptr) {
-    b = tile.copied + (begin - tile.column_begin) * NV * kLanes;
+    const float* b = tile.copied + (begin - tile.column_begin) * g.taps * NV * kLanes;
+    if (g.taps == 1) {
 #pragma GCC unroll 4
-    for (int64_t j = begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
+      for (int64_t j = begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
+    } else if (g.taps == 9) {
+      for (int64_t j = begin; j < end; ++j, b += 9 * NV * kLanes) {
+        const int64_t offset = columns[j] * 9;
+#pragma GCC unroll 9
+        for (int64_t t = 0; t < 9; ++t) step(b + t * NV * kLanes, offset + t);
+      }
+    } else {
+      for (int64_t j = begin; j < end; ++j) {
+        const int64_t offset = columns[j] * g.taps;
+        for (int64_t t = 0; t < g.taps; ++t, b += NV * kLanes) step(b, offset + t);
+      }
+    }
     return;
   }
+  const float* b = g.b + tile.pixel;
   if (g.taps == 1) {
     b += g.tap_offset[0];
     if (g.packed) {
-      b += begin * stride;
-      for (int64_t j = begin; j < end; ++j, b += stride) step(b, columns[j]);
+      b += begin * g.b_stride;
+#pragma GCC unroll 4
+      for (int64_t j = begin; j < end; ++j, b += g.b_stride) step(b, columns[j]);
     } else {
-      for (int64_t j = begin; j < end; ++j) step(b + columns[j] * stride, columns[j]);
+      for (int64_t j = begin; j < end; ++j) step(b + columns[j] * g.b_stride, columns[j]);
     }
     return;
   }
   for (int64_t j = begin; j < end; ++j) {
-    const float* plane = b + (g.packed ? j : columns[j]) * stride;
+    const float* plane = b + (g.packed ? j : columns[j]) * g.b_stride;
     const int64_t offset = columns[j] * g.taps;
     if (g.taps == 9) {
 #pragma GCC unroll 9
@@ -96,47 +109,77 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
 }
 
 template <int MR, int NV>
+FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
+  if (tile.next_rows == nullptr) {
+    return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
+  }
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const int32_t* columns = g.columns.index;
+  const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
+  for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
+    const int64_t end = j + part < tile.column_end ? j + part : tile.column_end;
+    prefetch_rows<MR>(tile, columns[j] * g.taps, (columns[end - 1] + 1) * g.taps);
+    accumulate<MR, NV>(tile, j, end, weights, acc);
+  }
+}
+
+template <int MR, int NV>
 __attribute__((noinline)) void run_tile(const Tile& tile) {
   const cpu::PlaneGemm& g = *tile.gemm;
   const bool first = tile.column_begin == 0;
   const bool last = tile.column_end == g.columns.count;
   const int64_t left = g.pixels - tile.pixel;
-  const auto out = [&](int m) __attribute__((always_inline)) {
-    return g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
-  };
-  Vec acc[MR][NV];
+  const bool whole = left >= NV * kLanes;
+  float* out[MR];
   const float* weights[MR];
+  Vec acc[MR][NV];
 #pragma GCC unroll 8
   for (int m = 0; m < MR; ++m) {
     weights[m] = g.weights + tile.rows[m] * g.row_stride;
-    const Vec bias = splat(first && g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
+    out[m] = g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
+  }
+  if (first) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+      const Vec bias = splat(g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      acc[m][v] = first ? bias : load_some(out(m) + v * kLanes, left - v * kLanes);
+      for (int v = 0; v < NV; ++v) acc[m][v] = bias;
     }
-  }
-  if (tile.next_rows == nullptr) {
-    accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
   } else {
-    const int32_t* columns = g.columns.index;
-    const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
-    for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
-      const int64_t end = j + part < tile.column_end ? j + part : tile.column_end;
-      prefetch_rows<MR>(tile, columns[j] * g.taps, (columns[end - 1] + 1) * g.taps);
-      accumulate<MR, NV>(tile, j, end, weights, acc);
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) {
+        acc[m][v] = whole ? load(out[m] + v * kLanes) : load_some(out[m] + v * kLanes, left - v * kLanes);
+      }
     }
   }
-  const Activation activation = last ? g.activation : Activation::Linear;
-  const bool add = last && g.residual != nullptr;
+  sum_tile<MR, NV>(tile, weights, acc);
+  if (last && (g.residual != nullptr || g.activation != Activation::Linear)) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) {
+        const int64_t at = v * kLanes;
+        if (g.residual != nullptr) {
+          acc[m][v] += load_some(g.residual + tile.rows[m] * g.residual_stride + tile.pixel + at, left - at);
+        }
+        acc[m][v] = activate(acc[m][v], g.activation);
+      }
+    }
+  }
+  if (whole) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) store(out[m] + v * kLanes, acc[m][v]);
+    }
+    return;
+  }
 #pragma GCC unroll 8
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) {
-      const int64_t at = v * kLanes;
-      Vec y = acc[m][v];
-      if (add) y += load_some(g.residual + tile.rows[m] * g.residual_stride + tile.pixel + at, left - at);
-      store_some(out(m) + at, activate(y, activation), left - at);
-    }
+    for (int v = 0; v < NV; ++v) store_some(out[m] + v * kLanes, acc[m][v], left - v * kLanes);
   }
 }
 
@@ -170,13 +213,23 @@ FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, 
   }
 }
 
-// Brings a tile of b, whose columns lie far apart, into the first-level cache.
-FTWT_INLINE void copy_tile(const Tile& tile, int64_t vectors, float* to) {
+// Brings a tile of b, whose columns and taps lie far apart, into the first-level cache.
+template <int NV>
+FTWT_INLINE void copy_vectors(const Tile& tile, float* to) {
   const cpu::PlaneGemm& g = *tile.gemm;
-  const float* b = g.b + tile.pixel + g.tap_offset[0];
   for (int64_t j = tile.column_begin; j < tile.column_end; ++j) {
-    const float* from = b + (g.packed ? j : g.columns.index[j]) * g.b_stride;
-    for (int64_t v = 0; v < vectors; ++v, to += kLanes) store(to, load(from + v * kLanes));
+    const float* from = g.b + tile.pixel + (g.packed ? j : g.columns.index[j]) * g.b_stride;
+    for (int64_t t = 0; t < g.taps; ++t, to += NV * kLanes) {
+      for (int v = 0; v < NV; ++v) store(to + v * kLanes, load(from + g.tap_offset[t] + v * kLanes));
+    }
+  }
+}
+
+FTWT_INLINE void copy_tile(const Tile& tile, int64_t vectors, float* to) {
+  switch (vectors) {
+    case 1: return copy_vectors<1>(tile, to);
+    case 2: return copy_vectors<2>(tile, to);
+    default: return copy_vectors<kMaxVectors>(tile, to);
   }
 }
 
@@ -197,7 +250,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count * g.taps / depths + 1;
   const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
-  const bool copies = g.taps == 1 && rows.count / blocks >= kRowsForCopy;
+  const bool copies = g.taps <= kDepth && rows.count / blocks >= kRowsForCopy;
   alignas(64) float room[kDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};

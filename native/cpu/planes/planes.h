@@ -159,6 +159,7 @@ FTWT_DECLARE_KERNEL(
     int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
                             ftwt::Activation activation, float* scratch);
-    // One depthwise plane, lanes are pixels: `weights` [kh, kw], `scratch` layout.stride floats and a vector more.
-    void depthwise_plane(const ftwt::cpu::ShiftedLayout& layout, const int32_t* tap_offset, const float* plane,
-                         const float* weights, float bias, ftwt::Activation activation, float* scratch, float* out);)
+    // One plane of stride 1, lanes are pixels. `weights` as above; `in` is readable from pad_left floats before its first
+    // to a window and a vector beyond its last.
+    void depthwise_plane(const ftwt::cpu::PlaneWindow& window, const float* in, const float* weights,
+                         ftwt::Activation activation, float* out);)

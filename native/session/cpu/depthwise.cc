@@ -7,6 +7,8 @@ namespace {
 
 // From so many pixels on, and with stride 1, lanes are pixels.
 constexpr int64_t kManyPixels = 100;
+// A window that reaches further beside the image may leave the working memory.
+constexpr int64_t kReach = 64;
 
 cpu::PlaneWindow window_of(const Node& node, const ValueLayout& input, const ValueLayout& output) {
   return {input.shape.h, input.shape.w, output.shape.h,  output.shape.w,  node.kh,      node.kw,
@@ -22,11 +24,9 @@ class DepthwiseStep final : public Step {
         gate_(gate),
         multiplier_(output.shape.c / input.shape.c),
         window_(window_of(node, input, output)),
-        by_channels_(node.stride_w > 1 || node.stride_h > 1 || output.shape.pixels() < kManyPixels),
-        layout_(FTWT_KERNEL(shifted_layout)(window_)),
-        taps_(static_cast<std::size_t>(node.kh * node.kw)),
+        by_channels_(node.stride_w > 1 || node.stride_h > 1 || output.shape.pixels() < kManyPixels ||
+                     node.kw * node.dilation_w > kReach),
         weights_(static_cast<std::size_t>(output.shape.c * row())) {
-    FTWT_KERNEL(shifted_offsets)(layout_, taps_.data());
     const int64_t taps = node.kh * node.kw;
     for (int64_t o = 0; o < output.shape.c; ++o) {
       for (int64_t t = 0; t < taps; ++t) weights_[o * row() + t] = node.weights[t * output.shape.c + o];
@@ -105,10 +105,8 @@ class DepthwiseStep final : public Step {
 
   void run_planes(const State& state, int64_t s, cpu::ChannelList channels) const {
     const auto kernel = FTWT_KERNEL(depthwise_plane);
-    float* room = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(layout_.stride + 64));
     for_stored(state, s, channels, [&](int64_t channel) {
-      kernel(layout_, taps_.data(), plane(state, s, channel), weights(channel),
-             weights(channel)[node_.kh * node_.kw], node_.activation, room, out(state, s, channel));
+      kernel(window_, plane(state, s, channel), weights(channel), node_.activation, out(state, s, channel));
     });
   }
 
@@ -118,8 +116,6 @@ class DepthwiseStep final : public Step {
   int64_t multiplier_;
   cpu::PlaneWindow window_;
   bool by_channels_;
-  cpu::ShiftedLayout layout_;
-  std::vector<int32_t> taps_;
   cpu::Floats weights_;  // [c, row]: taps, bias
 };
 

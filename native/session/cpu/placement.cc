@@ -15,7 +15,7 @@ int64_t plane_floats(int64_t pixels) {
   return floats % 1024 == 0 ? floats + 16 : floats;
 }
 
-constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read
+constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 
 // Free ranges of the working memory.
 class Arena {
@@ -62,7 +62,7 @@ class Arena {
 
  private:
   std::map<int64_t, int64_t> free_;  // offset -> floats
-  int64_t end_ = 0;
+  int64_t end_ = kSlack;
 };
 
 // A residual is added to all channels, so all of its are stored.
