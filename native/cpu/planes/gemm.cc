@@ -21,7 +21,7 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 // Of one block of the sum, in floats: the weights of the rows that share a tile of b stay in the second-level cache,
 // and that tile (kDepth vectors of each kind) in the first.
 constexpr int64_t kWeights = 32 * 1024;
-constexpr int64_t kDepth = 256 * 2 / kMaxVectors;
+constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
 // From so many rows on, a copy of the tile costs less than reading it from where it lies.
 constexpr int64_t kRowsForCopy = 32;
 

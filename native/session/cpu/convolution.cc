@@ -62,7 +62,10 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
 RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest)
     : state_(state), convolution_(convolution) {
   const int64_t rows = convolution.output.shape.c;
-  const int64_t most = std::clamp<int64_t>(kBlockBytes / std::max<int64_t>(1, bytes_per_row), 8, largest);
+  // One sample reads its weights once in any case.
+  const int64_t most = state.samples == 1 || convolution.joins_samples()
+                           ? largest
+                           : std::clamp<int64_t>(kBlockBytes / std::max<int64_t>(1, bytes_per_row), 8, largest);
   const int64_t threads = cpu::thread_count();
   const int64_t blocks = std::max(threads, round_up((rows + most - 1) / most, threads));
   count_ = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, rows));

@@ -67,7 +67,7 @@ class InPlace final : public Direct {
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t pixel_blocks = std::max<int64_t>(1, pixels / kTaskPixels);
     const int64_t threads = cpu::thread_count();
-    const RowBlocks blocks(state, c_, row_floats() * 4, 256);
+    const RowBlocks blocks(state, c_, row_floats() * 4, 512);
     const bool by_pixels = pixel_blocks * state.samples >= 2 * threads;
     const Tasks tasks = {by_pixels ? 1 : blocks.count(), state.samples, by_pixels ? pixel_blocks : 1, !by_pixels};
     static const int32_t no_shift = 0;
@@ -246,7 +246,7 @@ class Gathered final : public Direct {
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t stride = tap_floats(joined);
     const int64_t bundles = state.samples / joined;
-    const RowBlocks blocks(state, c_, row_floats() * 4, 256);
+    const RowBlocks blocks(state, c_, row_floats() * 4, 512);
     std::vector<int32_t> offsets(static_cast<std::size_t>(c_.taps()));
     for (int64_t t = 0; t < c_.taps(); ++t) offsets[t] = static_cast<int32_t>(t * stride);
     const Tasks tasks = {blocks.count(), bundles, 1, true};
