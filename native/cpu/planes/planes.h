@@ -86,6 +86,22 @@ struct WinogradOutput {
   Activation activation;
 };
 
+// out[r, p] = activation(bias[r] + residual[r, p] + sum over k: weights[r, k] * x[p, k]) for the rows r of a list. Rows of
+// weights and x are zeros from `length` to the next multiple of 16.
+struct DotRows {
+  const float* weights;  // [all rows, row_stride]
+  int64_t row_stride;
+  int64_t length;
+  const float* x;  // [pixels, x_stride]
+  int64_t x_stride;
+  const float* bias;      // [all rows], or none
+  const float* residual;  // [all rows, residual_stride], or none
+  int64_t residual_stride;
+  Activation activation;
+  float* out;  // [all rows, out_stride]
+  int64_t out_stride;
+};
+
 // A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`.
 struct ScreenedWeights {
   static constexpr int kColumns = 64;  // of a block: a cache line of bytes
@@ -152,7 +168,9 @@ FTWT_DECLARE_KERNEL(
     // kColumns outputs whose sign is that of the layer's, or 0 where it cannot be told.
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
                       const ftwt::cpu::ScreenedFeatures& features, float* y);
-    float dot(const float* a, const float* b, int64_t count);)
+    float dot(const float* a, const float* b, int64_t count);
+    // 1 to 4 pixels.
+    void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);)
 FTWT_DECLARE_KERNEL(
     int64_t vector_lanes();
     // Lanes are channels: for strides, and for images of few pixels. Needs depthwise_scratch_floats() at `scratch`.

@@ -4,6 +4,7 @@
 
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct.h"
+#include "session/cpu/dots.h"
 #include "session/cpu/winograd.h"
 
 namespace ftwt::session {
@@ -23,6 +24,7 @@ const char* variant_name(ConvVariant variant) {
     case ConvVariant::InPlace: return "1x1 in place";
     case ConvVariant::Shifted: return "shifted planes";
     case ConvVariant::Gathered: return "gathered pixels";
+    case ConvVariant::Dots: return "dot products";
     case ConvVariant::Winograd2: return "winograd 2x2";
     case ConvVariant::Winograd4: return "winograd 4x4";
   }
@@ -41,6 +43,7 @@ std::vector<ConvVariant> possible_variants(const Convolution& c) {
     variants.push_back(ConvVariant::Shifted);
   }
   if (c.output.shape.pixels() <= kFewPixels) variants.push_back(ConvVariant::Gathered);
+  if (c.output.shape.pixels() <= kDotPixels) variants.push_back(ConvVariant::Dots);
   if (node.kh == 3 && node.kw == 3 && unit_stride && node.dilation_h == 1 && node.dilation_w == 1) {
     variants.push_back(ConvVariant::Winograd2);
     variants.push_back(ConvVariant::Winograd4);
@@ -53,6 +56,7 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
     case ConvVariant::InPlace: return make_in_place(convolution);
     case ConvVariant::Shifted: return make_shifted(convolution);
     case ConvVariant::Gathered: return make_gathered(convolution);
+    case ConvVariant::Dots: return make_dots(convolution);
     case ConvVariant::Winograd2: return make_winograd(convolution, 2);
     case ConvVariant::Winograd4: return make_winograd(convolution, 4);
   }
@@ -109,6 +113,22 @@ void fill_inactive(const State& state, const Convolution& c) {
 
 int64_t group_size(const State& state, int64_t floats) {
   return std::clamp<int64_t>(kGroupFloats / std::max<int64_t>(1, floats), 1, state.samples);
+}
+
+std::vector<int32_t> window_pixels(const cpu::PlaneWindow& w) {
+  std::vector<int32_t> pixels;
+  for (int64_t ky = 0; ky < w.kh; ++ky) {
+    for (int64_t kx = 0; kx < w.kw; ++kx) {
+      for (int64_t y = 0; y < w.out_h; ++y) {
+        for (int64_t x = 0; x < w.out_w; ++x) {
+          const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
+          const int64_t j = x * w.stride_w + kx * w.dilation_w - w.pad_left;
+          pixels.push_back(i < 0 || j < 0 || i >= w.h || j >= w.w ? -1 : static_cast<int32_t>(i * w.w + j));
+        }
+      }
+    }
+  }
+  return pixels;
 }
 
 cpu::Floats weights_by_output(const Node& node, int64_t inputs) {

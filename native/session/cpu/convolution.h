@@ -1,5 +1,5 @@
-// The ways to run a convolution over planes. All give the same bits for the same kind of sum: `shifted`, `gathered` and
-// `in place` add the same products in the same order; the two Winograd transforms round differently.
+// The ways to run a convolution over planes. `shifted`, `gathered` and `in place` add the same products in the same
+// order, to the same bits; dot products and the two Winograd transforms round differently.
 #pragma once
 #include <memory>
 #include <optional>
@@ -25,7 +25,7 @@ struct Convolution {
   bool joins_samples() const { return gate < 0 && input.gate < 0; }
 };
 
-enum class ConvVariant { InPlace, Shifted, Gathered, Winograd2, Winograd4 };
+enum class ConvVariant { InPlace, Shifted, Gathered, Dots, Winograd2, Winograd4 };
 
 const char* variant_name(ConvVariant variant);
 std::vector<ConvVariant> possible_variants(const Convolution& convolution);
@@ -54,6 +54,9 @@ void fill_inactive(const State& state, const Convolution& convolution);
 
 // Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.
 int64_t group_size(const State& state, int64_t floats);
+
+// [taps, output pixels]: the pixel of the input that a tap reads, -1 in the padding.
+std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 
 // [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps].
 cpu::Floats weights_by_output(const Node& node, int64_t inputs);

@@ -189,20 +189,8 @@ class Shifted final : public Direct {
 // im2col by a table: few pixels, no columns of no meaning between rows, and samples side by side where they may be.
 class Gathered final : public Direct {
  public:
-  explicit Gathered(const Convolution& convolution) : Direct(convolution) {
-    const cpu::PlaneWindow w = c_.window();
-    for (int64_t ky = 0; ky < w.kh; ++ky) {
-      for (int64_t kx = 0; kx < w.kw; ++kx) {
-        for (int64_t y = 0; y < w.out_h; ++y) {
-          for (int64_t x = 0; x < w.out_w; ++x) {
-            const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
-            const int64_t j = x * w.stride_w + kx * w.dilation_w - w.pad_left;
-            source_.push_back(i < 0 || j < 0 || i >= w.h || j >= w.w ? -1 : static_cast<int32_t>(i * w.w + j));
-          }
-        }
-      }
-    }
-  }
+  explicit Gathered(const Convolution& convolution)
+      : Direct(convolution), source_(window_pixels(convolution.window())) {}
   const char* variant() const override { return variant_name(ConvVariant::Gathered); }
 
   int64_t scratch_floats(int64_t samples) const override {

@@ -19,6 +19,7 @@ ConvVariant by_rule(const Convolution& c, const std::vector<ConvVariant>& varian
   const bool many_channels = c.input.shape.c >= 16 && c.output.shape.c >= 16;
   if (has(ConvVariant::Winograd4) && many_channels && pixels >= 144) return ConvVariant::Winograd4;
   if (has(ConvVariant::Winograd2) && many_channels && pixels >= 25) return ConvVariant::Winograd2;
+  if (has(ConvVariant::Dots)) return ConvVariant::Dots;
   if (has(ConvVariant::Gathered) && pixels <= 16) return ConvVariant::Gathered;
   return variants.front();
 }
