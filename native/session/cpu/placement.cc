@@ -7,13 +7,9 @@
 namespace ftwt::session {
 namespace {
 
-// Planes of small images lie side by side; those of large ones start at a cache line, and never a multiple of 4 KiB
-// apart, which would put all channels into the same sets of the first-level cache.
-int64_t plane_floats(int64_t pixels) {
-  if (pixels < 64) return pixels;
-  const int64_t floats = round_up(pixels, 16);
-  return floats % 1024 == 0 ? floats + 16 : floats;
-}
+// Planes of small images lie side by side; those of larger ones start at a cache line, an odd number of lines apart, so
+// that the channels of a pixel lie in different sets of the caches.
+int64_t plane_floats(int64_t pixels) { return pixels < 64 ? pixels : spread_stride(pixels); }
 
 constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 

@@ -49,16 +49,15 @@ class PredictorStep final : public Step {
   }
 
   void list(const State& state, int64_t s, const float* logits) const {
-    const Gate& gate = (*state.gates)[gate_];
-    int32_t* active = state.lists + gate.list_offset + s * gate.channels;
-    const uint8_t* forced =
-        state.forced_masks != nullptr ? state.forced_masks + s * state.mask_width + gate.mask_offset : nullptr;
+    const int64_t channels = node_.out.c;
+    int32_t* active = state.list(gate_, s);
+    const uint8_t* forced = state.forced(gate_, s);
     int32_t count = 0;
-    for (int64_t i = 0; i < gate.channels; ++i) {
+    for (int64_t i = 0; i < channels; ++i) {
       active[count] = static_cast<int32_t>(i);
       count += forced != nullptr ? forced[i] != 0 : logits[i] > 0;
     }
-    state.counts[gate_ * state.max_samples + s] = count;
+    state.count(gate_, s) = count;
   }
 
   const Node& node_;

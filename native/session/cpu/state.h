@@ -34,16 +34,28 @@ struct State {
   int32_t* counts = nullptr;     // [gates, max_samples]
   const int32_t* all = nullptr;  // 0, 1, 2 ...
   int64_t max_samples = 0;
+  int64_t first = 0;  // of the samples that run now
   int64_t samples = 0;
-  const uint8_t* forced_masks = nullptr;  // of the first sample
+  const uint8_t* forced_masks = nullptr;  // of sample 0
   int64_t mask_width = 0;
   const std::vector<Gate>* gates = nullptr;
 
-  float* sample(const ValueLayout& value, int64_t s) const { return values + value.offset + s * value.sample; }
+  // Samples are numbered from the first of those that run now.
+  float* sample(const ValueLayout& value, int64_t s) const {
+    return values + value.offset + (first + s) * value.sample;
+  }
+
+  int32_t* list(int32_t gate, int64_t s) const {
+    return lists + (*gates)[gate].list_offset + (first + s) * (*gates)[gate].channels;
+  }
+  int32_t& count(int32_t gate, int64_t s) const { return counts[gate * max_samples + first + s]; }
+  const uint8_t* forced(int32_t gate, int64_t s) const {
+    return forced_masks == nullptr ? nullptr : forced_masks + (first + s) * mask_width + (*gates)[gate].mask_offset;
+  }
 
   cpu::ChannelList active(int32_t gate, int64_t s, int64_t channels) const {
     if (gate < 0) return {all, channels};
-    return {lists + (*gates)[gate].list_offset + s * (*gates)[gate].channels, counts[gate * max_samples + s]};
+    return {list(gate, s), count(gate, s)};
   }
   cpu::ChannelList active(const ValueLayout& value, int64_t s) const { return active(value.gate, s, value.shape.c); }
 };
