@@ -46,10 +46,9 @@ const precisionOption = () =>
   new Option('--precision <name>', 'of products on a GPU').choices(['fp32', 'tf32']);
 
 const threadsOption = () =>
-  new Option(
-    '--threads <count>',
-    'threads of the native kernels (default: all cores)',
-  ).argParser(positiveInteger);
+  new Option('--threads <count>', 'threads of the native kernels (default: all cores)').argParser(
+    positiveInteger,
+  );
 
 function deviceName(text: string): string {
   if (text === 'cpu') return text;
@@ -116,7 +115,11 @@ export function positiveInteger(text: string): number {
 /** For batch sizes: `1,8,32`. */
 export function positiveIntegers(text: string): number[] {
   const values = text.split(',').map(Number);
-  if (!values.every((value, i) => value >= 1 && Number.isSafeInteger(value) && values.indexOf(value) === i)) {
+  if (
+    !values.every(
+      (value, i) => value >= 1 && Number.isSafeInteger(value) && values.indexOf(value) === i,
+    )
+  ) {
     throw new InvalidArgumentError('Expected whole numbers above 0 with commas, such as 1,8,32.');
   }
   return values;

@@ -1,7 +1,7 @@
 /** A compiled network for the terminal. */
-import { grouped, percent, short } from '../report/format.js';
+import { percent, short } from '../report/format.js';
 import type { CompileReport, LayerReport } from './commands/compile.js';
-import { deviceText, imagesText, milliseconds } from './speedText.js';
+import { deviceText, imagesText, milliseconds, perSecond } from './speedText.js';
 import { pairs, table } from './table.js';
 
 export function planText(report: CompileReport): string {
@@ -18,38 +18,49 @@ export function planText(report: CompileReport): string {
     short(layer.denseMacs),
     layer.denseMacs === 0 ? '-' : short(layer.activeMacs),
   ]);
-  rows.push(['total', '', '', '', milliseconds(time), short(macs('denseMacs')), short(macs('activeMacs'))]);
-  const whole = report.milliseconds;
-  const checked: [string, string][] = [
+  rows.push([
+    'total',
+    '',
+    '',
+    '',
+    milliseconds(time),
+    short(macs('denseMacs')),
+    short(macs('activeMacs')),
+  ]);
+  const { median, p10, p90 } = report.milliseconds;
+  const share = percent(macs('activeMacs') / macs('denseMacs'), 1);
+  const facts: [string, string][] = [
+    ['batch', imagesText(batch, images)],
     [
-      'check',
-      `as model.predict on ${check.images} ${imagesText(images)}: largest difference of a logit ${check.error.toExponential(0)} of the largest logit`,
+      'time',
+      `${milliseconds(median)} ms (${milliseconds(p10)} to ${milliseconds(p90)}), ${perSecond(imagesPerSecond)} images/s`,
     ],
+    ['memory', `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`],
+    ['check', `${imagesText(check.images, images)}, as model.predict: ${agreementText(report)}`],
   ];
-  if (check.turnedMasks > 0) {
-    checked.push(['', `(rounding turned ${check.turnedMasks} entries of masks)`]);
-  }
+  if (isDynamic(report))
+    facts.splice(2, 0, ['MACs', `${share} of the dense ones, predictors included`]);
+  if (report.onnx !== null) facts.push(['ONNX file', report.onnx]);
   return [
-    `${report.name}, images ${report.inputShape.join('x')}, on ${deviceText(report)}`,
-    '',
-    table(
-      ['layer', 'kind', 'output', 'kernel', 'ms', 'dense MACs', 'active MACs'],
-      rows,
-      { left: 2 },
-    ),
-    '',
-    pairs([
-      ['batch', `${batch} ${imagesText(images)}`],
-      [
-        'time',
-        `${milliseconds(whole.median)} ms (${milliseconds(whole.p10)} to ${milliseconds(whole.p90)}), ${grouped(imagesPerSecond)} images/s`,
-      ],
-      ['MACs', `${percent(macs('activeMacs') / macs('denseMacs'), 1)} of the dense ones, predictors included`],
-      ['memory', `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`],
-      ...checked,
-      ...(report.onnx === null ? [] : [['ONNX file', report.onnx] as [string, string]]),
-    ]),
-  ].join('\n');
+    `${report.name}, images ${report.inputShape.join('x')}; ${deviceText(report)}`,
+    table(header, rows, { left: 2 }),
+    pairs(facts),
+  ].join('\n\n');
+}
+
+const header = ['layer', 'kind', 'output', 'kernel', 'ms', 'dense MACs', 'active MACs'];
+
+function isDynamic({ layers }: CompileReport): boolean {
+  return layers.some(({ dynamic }) => dynamic);
+}
+
+function agreementText(report: CompileReport): string {
+  const { error, turnedMasks } = report.check;
+  const logits = `logits within ${error.toExponential(0)} of the largest`;
+  if (!isDynamic(report)) return logits;
+  return turnedMasks === 0
+    ? `${logits}, masks the same`
+    : `${logits} for the same masks, of which rounding turned ${turnedMasks} entries`;
 }
 
 /** A predictor and an activation of their own are named as well. */

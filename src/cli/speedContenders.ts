@@ -44,5 +44,5 @@ export function predicts({ dense, dynamic }: Networks): Contender[] {
 }
 
 export function onnxName({ version }: OnnxRuntime, network: 'dense' | 'dynamic'): string {
-  return `${network} onnxruntime-node ${version}`;
+  return `${network} ONNX Runtime ${version}`;
 }

@@ -18,11 +18,7 @@ export function perSecond(value: number): string {
  * The contenders at one batch size, each beside `base`.
  * @param base the contender whose speed is 1
  */
-export function speedTable(
-  batch: number,
-  { rows, failures }: SpeedResults,
-  base: string,
-): string {
+export function speedTable(batch: number, { rows, failures }: SpeedResults, base: string): string {
   const baseRow = rows.find(({ contender }) => contender === base);
   const timed = rows.map((row) => [
     row.contender,
@@ -46,12 +42,13 @@ function rangeOf({ imagesPerSecond: { p10, p90 } }: SpeedRow): string {
 
 function ratioOf(row: SpeedRow, base: SpeedRow): string {
   const ratio = row.imagesPerSecond.median / base.imagesPerSecond.median;
-  return `${ratio >= 100 ? grouped(ratio) : ratio.toPrecision(3)}x`;
+  return `${ratio < 10 ? ratio.toFixed(2) : ratio.toFixed(0)}x`;
 }
 
 /** @param source of `sampleImages` */
-export function imagesText(source: string): string {
-  return source === 'random' ? 'random images' : `images of ${source}`;
+export function imagesText(count: number, source: string): string {
+  const images = count === 1 ? 'image' : 'images';
+  return source === 'random' ? `${count} random ${images}` : `${count} ${images} of ${source}`;
 }
 
 export interface DeviceFacts {

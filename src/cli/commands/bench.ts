@@ -68,13 +68,13 @@ export async function bench(folder: string, options: BenchOptions): Promise<void
   const base = found && onnxName(found, networks.dense === undefined ? 'dynamic' : 'dense');
   const { model } = contenders[0];
   const wanted = Math.max(leastImages, 2 * Math.max(...batches));
-  const { images, source } = await sampleImages(model, wanted, options, json === '-');
+  const { images, count, source } = await sampleImages(model, wanted, options, json === '-');
   const machine = describeMachine();
   const facts = { device, precision: precision ?? 'fp32' };
   const ratios = base ?? predicts(networks)[0].name;
   const print = (text: string) => json !== '-' && console.log(text);
   print(
-    `${(networks.dynamic ?? model).name}, ${imagesText(source)}; ${deviceText({ ...facts, ...machine })}; ratios to ${ratios}`,
+    `${(networks.dynamic ?? model).name}, ${imagesText(count, source)}; ${deviceText({ ...facts, ...machine })}; ratios to ${ratios}`,
   );
   const results = await interruptible(
     (signal) => timeAll({ contenders, images, batches, seconds, signal, tell, print, ratios }),

@@ -137,6 +137,10 @@ async function profiled(
       const times = runs.map((run) => run[i].steps[step].milliseconds);
       return { variant, milliseconds: quantile(times, 0.5) };
     });
-    return { ...layer, steps, milliseconds: steps.reduce((sum, step) => sum + step.milliseconds, 0) };
+    return {
+      ...layer,
+      steps,
+      milliseconds: steps.reduce((sum, step) => sum + step.milliseconds, 0),
+    };
   });
 }

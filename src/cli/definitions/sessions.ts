@@ -14,7 +14,10 @@ export function addSessions(program: Command): void {
   addPredict(program);
 }
 
-const jsonFile = ['--json <file>', 'also write the results as JSON; - prints them instead'] as const;
+const jsonFile = [
+  '--json <file>',
+  'also write the results as JSON; - prints them instead',
+] as const;
 
 function addCompile(program: Command): void {
   const command = program
@@ -46,7 +49,10 @@ function addBench(program: Command): void {
     .command('bench')
     .description('images per second of a saved model: sessions, model.predict, onnxruntime-node')
     .argument('<model>', 'folder of a saved model')
-    .option('--dense <folder>', 'dense network that a dynamic one is compared with (default: dense, beside it)')
+    .option(
+      '--dense <folder>',
+      'dense network that a dynamic one is compared with (default: dense, beside it)',
+    )
     .addOption(
       new Option('--batch <counts>', 'batch sizes')
         .argParser(positiveIntegers)

@@ -37,7 +37,7 @@ export async function measureDemo(
   const found = typeof runtime === 'string' ? undefined : runtime;
   const contenders = sessionsAndOnnx(networks, target, found);
   const names = contenders.map(({ name }) => name);
-  if (found === undefined) names.push('dense onnxruntime-node');
+  if (found === undefined) names.push('dense ONNX Runtime');
   tell(`Timing ${names.slice(0, contenders.length).join(', ')}`);
   const [{ x: images }] = batches(test, {
     ...{ batchSize: Math.min(mostImages, test.count), shuffle: 0 },
