@@ -11,7 +11,7 @@ export function planText(report: CompileReport): string {
   const time = layers.reduce((sum, layer) => sum + layer.milliseconds, 0);
   const rows = layers.map((layer) => [
     layer.name,
-    layer.kind,
+    layer.dynamic ? `dynamic ${layer.kind}` : layer.kind,
     layer.outputShape.join('x'),
     kernelOf(layer),
     milliseconds(layer.milliseconds),
@@ -36,11 +36,18 @@ export function planText(report: CompileReport): string {
       `${milliseconds(median)} ms (${milliseconds(p10)} to ${milliseconds(p90)}), ${perSecond(imagesPerSecond)} images/s`,
     ],
     ['memory', `${(memoryBytes / 2 ** 20).toFixed(1)} MiB`],
-    ['check', `${imagesText(check.images, images)}, as model.predict: ${agreementText(report)}`],
+    [
+      'check',
+      `agrees with model.predict: ${imagesText(check.images, images)}, logits within ${check.error === 0 ? 0 : check.error.toExponential(0)}`,
+    ],
   ];
-  if (isDynamic(report))
+  if (layers.some(({ dynamic }) => dynamic)) {
     facts.splice(2, 0, ['MACs', `${share} of the dense ones, predictors included`]);
-  if (report.onnx !== null) facts.push(['ONNX file', report.onnx]);
+  }
+  if (check.turnedMasks > 0) {
+    facts.push(['masks', `rounding turned ${check.turnedMasks} entries`]);
+  }
+  if (report.onnx !== null) facts.push(['ONNX', report.onnx]);
   return [
     `${report.name}, images ${report.inputShape.join('x')}; ${deviceText(report)}`,
     table(header, rows, { left: 2 }),
@@ -48,22 +55,10 @@ export function planText(report: CompileReport): string {
   ].join('\n\n');
 }
 
-const header = ['layer', 'kind', 'output', 'kernel', 'ms', 'dense MACs', 'active MACs'];
+const header = ['layer', 'kind', 'output', 'kernel', 'ms', 'dense MACs', 'active'];
 
-function isDynamic({ layers }: CompileReport): boolean {
-  return layers.some(({ dynamic }) => dynamic);
-}
-
-function agreementText(report: CompileReport): string {
-  const { error, turnedMasks } = report.check;
-  const logits = `logits within ${error.toExponential(0)} of the largest`;
-  if (!isDynamic(report)) return logits;
-  return turnedMasks === 0
-    ? `${logits}, masks the same`
-    : `${logits} for the same masks, of which rounding turned ${turnedMasks} entries`;
-}
-
-/** A predictor and an activation of their own are named as well. */
-function kernelOf({ steps }: LayerReport): string {
-  return steps.map(({ variant }) => variant).join(' + ');
+/** The predictor of a dynamic layer goes without saying. */
+function kernelOf({ steps, dynamic }: LayerReport): string {
+  const names = steps.map(({ variant }) => variant);
+  return names.filter((name) => !dynamic || name !== 'predictor').join(' + ');
 }

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { FtwtError } from '../../errors.js';
 import type { MachineReport } from '../../report/index.js';
+import { compile } from '../../session/index.js';
 import type { Contender } from '../../timing/contenders.js';
 import { measureSpeed, type SpeedResults } from '../../timing/speed.js';
 import { loadModel } from '../../train/index.js';
@@ -54,6 +55,10 @@ export async function bench(folder: string, options: BenchOptions): Promise<void
   await setUpSessions(options);
   const { networks, denseFolder } = await loadNetworks(folder, options.dense);
   const { device, precision, batch: batches, seconds, json } = options;
+  // What no session can run is an error before anything is timed.
+  for (const model of Object.values(networks)) {
+    compile(model, { device, precision, maxBatch: 1, measure: false }).dispose();
+  }
   const tell = (line: string) => json !== '-' && console.error(line);
   if (denseFolder === null && networks.dynamic !== undefined) {
     tell('No dense network to compare with: none lies beside it; --dense names one');
@@ -74,7 +79,7 @@ export async function bench(folder: string, options: BenchOptions): Promise<void
   const ratios = base ?? predicts(networks)[0].name;
   const print = (text: string) => json !== '-' && console.log(text);
   print(
-    `${(networks.dynamic ?? model).name}, ${imagesText(count, source)}; ${deviceText({ ...facts, ...machine })}; ratios to ${ratios}`,
+    `${(networks.dynamic ?? model).name}; ${deviceText({ ...facts, ...machine })}\n${imagesText(count, source)}; ratios to ${ratios}`,
   );
   const results = await interruptible(
     (signal) => timeAll({ contenders, images, batches, seconds, signal, tell, print, ratios }),
