@@ -51,8 +51,7 @@ const threadsOption = () =>
   );
 
 function deviceName(text: string): string {
-  if (text === 'cpu') return text;
-  if (isSessionDevice(text)) return text;
+  if (text === 'cpu' || isSessionDevice(text)) return text;
   throw new InvalidArgumentError('Expected native, cpu, cuda, cuda:N or emulator.');
 }
 
