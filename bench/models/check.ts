@@ -1,38 +1,7 @@
-/** What the logits should be, from tfjs's `model.predict`. */
+/** What a dynamic network should give for given masks. */
 import * as tf from '@tensorflow/tfjs';
 import type { Session } from '../../src/index.js';
-
-/** As a share of the largest logit. Single precision, Winograd's transforms and 56 layers leave 1e-6 to 1e-5. */
-const tolerance = 2e-4;
-
-/** @param images [n, ...] @returns [n, ...] */
-export function predict(model: tf.LayersModel, images: Float32Array): Float32Array {
-  const shape = model.inputs[0].shape.slice(1) as number[];
-  const n = images.length / tf.util.sizeFromShape(shape);
-  return tf.tidy(() => {
-    const x = tf.tensor(images, [n, ...shape], 'float32');
-    return (model.predict(x, { batchSize: n }) as tf.Tensor).dataSync<'float32'>();
-  });
-}
-
-/** @throws Error where a logit is off by more than rounding; @returns by how much it is, of the largest logit */
-export function checkedError(what: string, actual: Float32Array, expected: Float32Array): number {
-  if (actual.length !== expected.length) {
-    throw new Error(`${what}: expected ${expected.length} logits, got ${actual.length}`);
-  }
-  let largest = 0;
-  for (const value of expected) largest = Math.max(largest, Math.abs(value));
-  let error = 0;
-  for (const [i, value] of expected.entries()) {
-    const difference = Math.abs(actual[i] - value) / largest;
-    // NaN fails as well.
-    if (!(difference <= tolerance)) {
-      throw new Error(`${what}: logit ${i} should be ${value}, got ${actual[i]}`);
-    }
-    error = Math.max(error, difference);
-  }
-  return error;
-}
+import { predict } from '../../src/timing/logits.js';
 
 interface Masked {
   images: Float32Array; // [batch, ...]

@@ -1,12 +1,14 @@
 /** Makes a contender ready: builds it, checks what it computes, says what is known of it. */
 import * as tf from '@tensorflow/tfjs';
 import { compile, countMacs, makeDynamic, type Session } from '../../src/index.js';
+import { randomImages } from '../../src/timing/images.js';
+import { checkedError, predict } from '../../src/timing/logits.js';
 import { openOnnx } from '../peers/onnxruntime.js';
 import { useWasm } from '../peers/wasm.js';
-import { checkedError, maskedLogits, predict } from './check.js';
+import { maskedLogits } from './check.js';
 import { randomMaskSets } from './masks.js';
 import { networkOf } from './networks.js';
-import { randomImages, randomiseNorms, randomisePredictors } from './randomise.js';
+import { randomiseNorms, randomisePredictors } from './randomise.js';
 import { reductionOf, type Facts, type Spec } from './spec.js';
 
 export interface Contender {

@@ -2,7 +2,8 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { reductionOf, type ContenderName } from './spec.js';
-import type { Case, Pace } from './rounds.js';
+import type { Pace } from '../../src/timing/turns.js';
+import type { Case } from './rounds.js';
 
 export const usage = `options:
   --networks LIST    parts of their names (default: all)

@@ -1,4 +1,4 @@
-/** Statistics of batch norms, weights of predictors, images: random, the same in every process. */
+/** Statistics of batch norms, weights of predictors: random, the same in every process. */
 import * as tf from '@tensorflow/tfjs';
 
 type Interval = [number, number];
@@ -36,10 +36,4 @@ function randomise(
     }),
   );
   return model;
-}
-
-/** @returns [n, ...] for the model, standard normal; the first ones are the same for every n */
-export function randomImages(model: tf.LayersModel, n: number): Float32Array {
-  const shape = [n, ...(model.inputs[0].shape.slice(1) as number[])];
-  return tf.tidy(() => tf.randomNormal(shape, 0, 1, 'float32', 1).dataSync<'float32'>().slice());
 }

@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-const folder = resolve(__dirname, '../../../bench/peers');
-const requirePeer = createRequire(join(folder, 'package.json'));
+export const peersFolder = resolve(__dirname, '../../../bench/peers');
+const requirePeer = createRequire(join(peersFolder, 'package.json'));
 
 /** Of the package that is installed, or undefined. */
 export function peerVersion(name: string): string | undefined {

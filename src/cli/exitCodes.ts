@@ -16,7 +16,7 @@ export class UsageError extends Error {
 
 /**
  * Prints why a command failed, and returns its exit code. One line for what the user can mend;
- * the stack only with FTWT_DEBUG=1.
+ * the stack only with FTWT_DEBUG=1. An AggregateError's are printed one by one.
  */
 export function explain(error: unknown): number {
   if (error instanceof CommanderError) {
@@ -30,6 +30,10 @@ export function explain(error: unknown): number {
   if (error instanceof UsageError) {
     console.error(`error: ${error.message}`);
     return exitCodes.usage;
+  }
+  if (error instanceof AggregateError) {
+    error.errors.forEach(explain);
+    return exitCodes.failure;
   }
   if (process.env.FTWT_DEBUG === '1' && error instanceof Error) console.error(error.stack);
   else if (error instanceof FtwtError) console.error(`error: ${error.message} [${error.code}]`);

@@ -22,19 +22,46 @@ export function addDeviceOptions(command: Command): Command {
         .env('FTWT_DEVICE')
         .default('native'),
     )
-    .addOption(new Option('--precision <name>', 'of products on a GPU').choices(['fp32', 'tf32']))
-    .option(
-      '--threads <count>',
-      'threads of the native kernels (default: all cores)',
-      positiveInteger,
-    );
+    .addOption(precisionOption())
+    .addOption(threadsOption());
 }
 
+/** As `addDeviceOptions`, for commands that compile: tfjs's own kernels run no session. */
+export function addSessionOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--device <name>',
+        'native: the CPU; cuda or cuda:N: a GPU; emulator: the CUDA kernels on the CPU, very slow',
+      )
+        .argParser(sessionDeviceName)
+        .env('FTWT_DEVICE')
+        .default('native'),
+    )
+    .addOption(precisionOption())
+    .addOption(threadsOption());
+}
+
+const precisionOption = () =>
+  new Option('--precision <name>', 'of products on a GPU').choices(['fp32', 'tf32']);
+
+const threadsOption = () =>
+  new Option('--threads <count>', 'threads of the native kernels (default: all cores)').argParser(
+    positiveInteger,
+  );
+
 function deviceName(text: string): string {
-  if (!/^(native|cpu|(cuda|emulator)(:\d+)?)$/.test(text)) {
-    throw new InvalidArgumentError('Expected native, cpu, cuda, cuda:N or emulator.');
-  }
-  return text;
+  if (text === 'cpu' || isSessionDevice(text)) return text;
+  throw new InvalidArgumentError('Expected native, cpu, cuda, cuda:N or emulator.');
+}
+
+function sessionDeviceName(text: string): string {
+  if (isSessionDevice(text)) return text;
+  throw new InvalidArgumentError('Expected native, cuda, cuda:N or emulator.');
+}
+
+function isSessionDevice(text: string): boolean {
+  return /^(native|(cuda|emulator)(:\d+)?)$/.test(text);
 }
 
 /** Networks that `ftwt train` builds. */
@@ -84,6 +111,19 @@ export function positiveInteger(text: string): number {
   return value;
 }
 
+/** For batch sizes: `1,8,32`. */
+export function positiveIntegers(text: string): number[] {
+  const values = text.split(',').map(Number);
+  if (
+    !values.every(
+      (value, i) => value >= 1 && Number.isSafeInteger(value) && values.indexOf(value) === i,
+    )
+  ) {
+    throw new InvalidArgumentError('Expected whole numbers above 0 with commas, such as 1,8,32.');
+  }
+  return values;
+}
+
 /** For seeds. */
 export function wholeNumber(text: string): number {
   const value = Number(text);
@@ -97,6 +137,15 @@ export function nonNegativeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
     throw new InvalidArgumentError('Expected a number, 0 or above.');
+  }
+  return value;
+}
+
+/** For times. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError('Expected a number above 0.');
   }
   return value;
 }

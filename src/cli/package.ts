@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-const packageRoot = resolve(__dirname, '../../..');
+export const packageRoot = resolve(__dirname, '../../..');
 
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(resolve(packageRoot, 'package.json'), 'utf8'));

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addDemo } from './definitions/demo.js';
 import { addInspection } from './definitions/inspection.js';
+import { addSessions } from './definitions/sessions.js';
 import { addTrain } from './definitions/train.js';
 import { packageVersion } from './package.js';
 
@@ -25,6 +26,7 @@ Each command has its own --help with examples. Settings from the environment:
     .exitOverride();
   addDemo(program);
   addTrain(program);
+  addSessions(program);
   addInspection(program);
   return program;
 }

@@ -7,3 +7,8 @@ export async function setUpDevice({ device, threads, precision }: DeviceOptions)
   await setDevice(device);
   if (precision !== undefined) setPrecision(precision);
 }
+
+/** For commands that compile: a session has its own device, and is compared with tfjs on the native kernels. */
+export async function setUpSessions({ threads }: Pick<DeviceOptions, 'threads'>): Promise<void> {
+  await setUpDevice({ device: 'native', threads });
+}

@@ -1,17 +1,17 @@
 /** Aligned columns for the terminal. */
 
 /**
- * The first column stands left, the others right. A row is as long as `header`.
+ * The first column (or the first `left` ones) stands left, the others right. A row is as long as `header`.
  * @returns lines without a line break at the end
  */
-export function table(header: string[], rows: string[][]): string {
+export function table(header: string[], rows: string[][], { left = 1 } = {}): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column].length)),
   );
   const line = (cells: string[]) =>
     cells
       .map((cell, column) =>
-        column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
+        column < left ? cell.padEnd(widths[column]) : cell.padStart(widths[column]),
       )
       .join('  ')
       .trimEnd();

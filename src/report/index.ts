@@ -4,6 +4,7 @@ import { writeFileAtomically } from '../train/atomicFile.js';
 import { firingPng } from './firingMap.js';
 import { escapeHtml } from './format.js';
 import * as sections from './sections.js';
+import { speedSection } from './speed.js';
 import { styleSheet } from './theme.js';
 import type { RunReport } from './types.js';
 
@@ -15,6 +16,7 @@ export type {
   MacsReduction,
   RunReport,
   SampleReport,
+  SpeedReport,
 } from './types.js';
 
 /** The whole page: no script, and nothing loaded from elsewhere. */
@@ -37,6 +39,7 @@ ${sections.header(shown)}
 ${sections.headline(shown)}
 ${sections.training(shown)}
 ${sections.reductions(shown)}
+${speedSection(shown)}
 ${sections.firing(shown, maps)}
 ${sections.samples(shown)}
 ${sections.settings(shown)}

@@ -11,6 +11,7 @@ export const roles = {
   dense: '#f1f005',
   dynamic: '#f1f006',
   estimated: '#f1f007',
+  peer: '#f1f008',
 } as const;
 
 /** Replaces the placeholders in `svg` by CSS variables. */
@@ -26,12 +27,12 @@ export const styleSheet = `
 :root {
   color-scheme: light dark;
   --page: #f5f6f8; --surface: #ffffff; --ink: #16202e; --muted: #5b6675; --grid: #e2e6eb;
-  --dense: #8391a5; --dynamic: #2563eb; --estimated: #d97706;
+  --dense: #8391a5; --dynamic: #2563eb; --estimated: #d97706; --peer: #059669;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #0e1319; --surface: #171e27; --ink: #e6ebf1; --muted: #98a4b3; --grid: #2a3442;
-    --dense: #7b899d; --dynamic: #6ba2ff; --estimated: #f0a64c;
+    --dense: #7b899d; --dynamic: #6ba2ff; --estimated: #f0a64c; --peer: #3fcf9b;
   }
 }
 * { box-sizing: border-box; }

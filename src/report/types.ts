@@ -1,5 +1,7 @@
 /** What one run leaves behind: the content of `report.json`, and all that `report.html` shows. */
 
+import type { SpeedResults } from '../timing/speed.js';
+
 /** FLOPs reductions against the dense network, from 0 to 1 (see the README for how the two are counted). */
 export interface MacsReduction {
   /** Counted as the paper does. */
@@ -56,6 +58,17 @@ export interface SampleReport {
   png: string;
 }
 
+/** Images per second of both networks and of ONNX Runtime: same machine, same images, by turns. */
+export interface SpeedReport extends SpeedResults {
+  /** Of the sessions. */
+  device: string;
+  /** In the order of the tables; one that could not be timed has no rows. */
+  contenders: string[];
+  batches: number[];
+  /** Why something has no rows. */
+  remark: string | null;
+}
+
 export interface MachineReport {
   cpu: string;
   cores: number;
@@ -107,6 +120,8 @@ export interface RunReport {
   };
   layers: LayerReport[];
   firing: FiringReport[];
+  /** `null` where it was not measured. */
+  speed: SpeedReport | null;
   /** Of the test images: the cheapest and the most expensive ones of the dynamic network. */
   samples: { cheapest: SampleReport[]; costliest: SampleReport[] };
   settings: Record<string, string | number | boolean | null>;

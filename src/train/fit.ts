@@ -5,6 +5,7 @@ import { batches, type Batch, type Dataset } from '../data/index.js';
 import { check, FtwtError } from '../errors.js';
 import { checkAlive } from '../pruning/checkAlive.js';
 import { CheckpointFolder } from './checkpoints.js';
+import { noteClasses } from './classNames.js';
 import { evaluate, macsObstacle } from './evaluate.js';
 import {
   addStep,
@@ -34,8 +35,8 @@ const stepsPerRead = 10;
 
 /**
  * Trains a model with SGD with momentum: a dense one on the cross entropy of its logits, a dynamic one (with masked
- * layers, see `makeDynamic`) also on how well its predictors match the target masks. Batch norm's moving statistics
- * and the image normalisation (in the model's metadata) are part of the result.
+ * layers, see `makeDynamic`) also on how well its predictors match the target masks. Batch norm's moving statistics are
+ * part of the result, and so are the image normalisation and the names of the classes (in the model's metadata).
  *
  * Without a reporter it is silent. Long runs take a `signal` (for instance aborted on Ctrl-C) and `checkpoints`.
  *
@@ -133,6 +134,7 @@ class TrainingRun {
     const { epochs, stepsPerEpoch, reporter, mean, std } = this.settings;
     reporter.onStart?.({ epochs, stepsPerEpoch, resumedAtStep: this.done });
     noteNormalisation(this.model, { mean: [...mean], std: [...std] });
+    noteClasses(this.model, this.dataset.classes);
     const obstacle = macsObstacle(this.model);
     this.countsMacs = obstacle === undefined;
     if (obstacle !== undefined) reporter.onWarning?.(`Evaluations go without MACs: ${obstacle}`);

@@ -6,7 +6,7 @@ import { randomMaskSets } from '../../bench/models/masks.js';
 import { imagenetResnet } from '../../bench/models/imagenetResnet.js';
 import { settingsOf } from '../../bench/models/options.js';
 import { plotSpeedUps } from '../../bench/models/plot.js';
-import { quantile, type Row } from '../../bench/models/rounds.js';
+import type { Row } from '../../bench/models/rounds.js';
 import type { ContenderName } from '../../bench/models/spec.js';
 import { modelsTable } from '../../bench/models/table.js';
 import { compile, countMacs, makeDynamic, mobilenetV1, resnet } from '../../src/index.js';
@@ -127,11 +127,4 @@ test('the figure stands alone, in light and dark', () => {
   for (const name of new Set(used)) assert.equal(svg.split(`--${name}:`).length, 3, name);
   assert.ok(svg.includes('batch 8') && svg.includes('VGG16-BN, 32x32'));
   assert.equal(plotSpeedUps(rows.slice(0, 2)), undefined);
-});
-
-test('quantiles', () => {
-  assert.equal(quantile([3, 1, 2], 0.5), 2);
-  assert.equal(quantile([4, 1], 0.5), 2.5);
-  assert.equal(quantile([7], 0.9), 7);
-  assert.ok(Math.abs(quantile([1, 2, 3, 4, 5], 0.9) - 4.6) < 1e-12);
 });

@@ -4,9 +4,13 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RunReport } from '../../src/report/index.js';
+import { installFakeOnnxRuntime } from './fakeOnnxRuntime.js';
 import { interruptAt, runFtwt, temporaryFolder } from './runFtwt.js';
 
-const small = ['--data', 'synthetic', '--limit', '64', '--batch-size', '16', '--threads', '1'];
+const small = [
+  ...['--data', 'synthetic', '--limit', '64', '--batch-size', '16', '--threads', '1'],
+  ...['--speed-seconds', '0'],
+];
 
 async function reportOf(folder: string): Promise<RunReport> {
   return JSON.parse(await readFile(join(folder, 'report.json'), 'utf8'));
@@ -42,6 +46,7 @@ test('demo leaves a report and both models, which the other commands read', asyn
     assert.ok(Number.isFinite(value));
   }
   assert.ok(report.estimated.macsReduction.skippable >= 0.5);
+  assert.equal(report.speed, null);
   assert.equal(report.machine.threads, 1);
   assert.ok(report.commit === null || /^[0-9a-f]{40}$/.test(report.commit));
   assert.equal(report.data.trainCount, 64);
@@ -133,6 +138,36 @@ test('Ctrl-C keeps what is done, and --resume goes on to the same result', async
   assert.equal(actual.dynamic.loss, expected.dynamic.loss);
   assert.equal(actual.dynamic.mass, expected.dynamic.mass);
   assert.equal(actual.dense.history.length, 2);
+});
+
+test('demo times both networks, and tells why ONNX Runtime is not among them', async (t) => {
+  const out = await temporaryFolder(t);
+  await installFakeOnnxRuntime(out, { version: '1.1.1', broken: true });
+  const args = ['demo', '--out', out, ...small, '--epochs', '1', '--dynamic-epochs', '1'];
+  const outcome = await runFtwt([...args, '--speed-seconds', '0.02'], undefined, out);
+  assert.equal(outcome.exitCode, 0, outcome.stderr);
+  assert.match(
+    outcome.stdout,
+    /^images\/s, batch 32 +dense session [\d.,]+, dynamic session [\d.,]+$/m,
+  );
+  const folder = join(out, 'demo');
+  const { speed } = await reportOf(folder);
+  const contenders = ['dense session', 'dynamic session'];
+  assert.deepEqual(speed!.contenders, [...contenders, 'dense ONNX Runtime']);
+  assert.deepEqual(
+    speed!.rows.map(({ contender, batch }) => [contender, batch]),
+    [1, 32].flatMap((batch) => contenders.map((contender) => [contender, batch])),
+  );
+  for (const { runs, error, imagesPerSecond, macsShare } of speed!.rows) {
+    assert.ok(runs >= 1 && error < 1e-4 && macsShare! > 0);
+    const { p10, median, p90 } = imagesPerSecond;
+    assert.ok(0 < p10 && p10 <= median && median <= p90);
+  }
+  assert.deepEqual(speed!.failures, []);
+  assert.match(speed!.remark!, /^onnxruntime-node 1\.1\.1 does not load: no library/);
+  const html = await readFile(join(folder, 'report.html'), 'utf8');
+  assert.match(html, /<h2>Images per second<\/h2>/);
+  assert.match(html, /does not load: no library for this machine<\/p>/);
 });
 
 test('a folder that cannot be written, or is not a run, is refused before any work', async (t) => {

@@ -13,13 +13,18 @@ export interface Outcome {
   stderr: string;
 }
 
-/** @param watch gets the process and all of stderr so far, whenever there is more of it */
+/**
+ * @param watch gets the process and all of stderr so far, whenever there is more of it
+ * @param cwd where it runs
+ */
 export function runFtwt(
   args: string[],
   watch?: (child: ChildProcess, stderr: string) => void,
+  cwd?: string,
 ): Promise<Outcome> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [main, ...args], {
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FTWT_OFFLINE: '1' },
     });

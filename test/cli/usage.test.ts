@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runFtwt } from './runFtwt.js';
 
-const commands = ['demo', 'train', 'estimate', 'evaluate', 'info'];
+const commands = ['demo', 'train', 'compile', 'bench', 'predict', 'estimate', 'evaluate', 'info'];
 
 test('every command has a help with examples', async () => {
   for (const command of commands) {

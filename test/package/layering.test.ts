@@ -18,8 +18,9 @@ const mayImport: Record<string, string[]> = {
   data: ['errors'],
   session: ['pruning', 'layers', 'models', 'ops', 'backend', 'binding', 'errors'],
   export: ['session', 'errors'],
+  timing: ['export', 'session', 'layers', 'binding', 'errors'],
   train: ['session', 'pruning', 'layers', 'models', 'ops', 'data', 'errors'],
-  report: ['train', 'pruning', 'data', 'errors'],
+  report: ['train', 'timing', 'pruning', 'data', 'errors'],
 };
 
 /** A part of native, and the others it may include; `binding` may include only headers of `cuda` without CUDA. */

@@ -1,5 +1,6 @@
 /** A run of invented numbers in the usual ranges, for the tests of the report. */
 import type { EpochReport, RunReport } from '../../src/report/index.js';
+import type { SpeedRow } from '../../src/timing/speed.js';
 
 /** One pixel, as PNG. */
 export const tinyPng =
@@ -30,6 +31,18 @@ function history(epochs: number, from: number, to: number, dynamic: boolean): Ep
         : {}),
     };
   });
+}
+
+function speedRow(contender: string, batch: number, rate: number, macsShare?: number): SpeedRow {
+  const spread = (of: (rate: number) => number) => ({
+    ...{ median: of(rate), p10: of(0.9 * rate), p90: of(1.05 * rate) },
+  });
+  return {
+    ...{ contender, batch, runs: 50, error: 1e-6 },
+    milliseconds: spread((r) => (1000 * batch) / r),
+    imagesPerSecond: spread((r) => r),
+    ...(macsShare === undefined ? {} : { macsShare }),
+  };
 }
 
 export function exampleReport(): RunReport {
@@ -82,6 +95,21 @@ export function exampleReport(): RunReport {
         ),
       ),
     })),
+    speed: {
+      device: 'native',
+      contenders: ['dense session', 'dynamic session', 'dense ONNX Runtime 1.2.3'],
+      batches: [1, 32],
+      remark: null,
+      rows: [
+        speedRow('dense session', 1, 4321, 1),
+        speedRow('dynamic session', 1, 7654, 0.46),
+        speedRow('dense ONNX Runtime 1.2.3', 1, 3210),
+        speedRow('dense session', 32, 12345, 1),
+        speedRow('dynamic session', 32, 23456, 0.46),
+        speedRow('dense ONNX Runtime 1.2.3', 32, 9876),
+      ],
+      failures: [],
+    },
     samples: {
       cheapest: Array.from({ length: 8 }, (_, index) => ({
         index: 17 * index,

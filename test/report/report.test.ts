@@ -27,6 +27,10 @@ test('the page has every section and every headline number', async () => {
     'Accuracy against FLOPs',
     'Where the work is saved',
     'Active channels per layer',
+    'Images per second',
+    '23,456',
+    '21,110 to 24,629',
+    'dense ONNX Runtime 1.2.3',
     'Which channels fire for which class',
     'Cheap and expensive images',
     'Settings and machine',
@@ -36,7 +40,7 @@ test('the page has every section and every headline number', async () => {
   ]) {
     assert.ok(html.includes(text), `"${text}" is missing`);
   }
-  assert.equal(html.match(/<svg /g)?.length, 6);
+  assert.equal(html.match(/<svg /g)?.length, 8);
   assert.equal(html.match(/class="map"/g)?.length, 5);
   assert.equal(html.match(/class="sample"/g)?.length, 16);
   assertSelfContained(html);
@@ -62,6 +66,12 @@ test('text from outside is escaped everywhere', async () => {
   report.firing[0].layer = hostile;
   report.settings = { [hostile]: hostile };
   report.machine.cpu = hostile;
+  const speed = report.speed!;
+  speed.device = hostile;
+  speed.contenders = [hostile];
+  speed.rows = speed.rows.map((row) => ({ ...row, contender: hostile }));
+  speed.remark = hostile;
+  speed.failures = [{ contender: hostile, batch: 1, wrong: true, reason: hostile }];
   report.commit = hostile;
   assertSelfContained(await renderReport(report));
 });
@@ -85,6 +95,9 @@ test('short, empty and degenerate runs have a page too', async () => {
     (report) => (report.firing = [{ layer: 'empty', rates: [] }]),
     (report) => (report.firing[0].rates[0][0] = NaN),
     (report) => (report.samples = { cheapest: [], costliest: [] }),
+    (report) => (report.speed = null),
+    (report) => (report.speed!.rows = []),
+    (report) => (report.speed!.rows = report.speed!.rows.slice(0, 1)),
     (report) => {
       report.dynamic.macsReduction = { published: -0.02, skippable: -0.05 };
       report.dynamic.accuracy = 0;
@@ -103,6 +116,24 @@ test('short, empty and degenerate runs have a page too', async () => {
     assertSelfContained(html);
     assert.doesNotMatch(html, /NaN|undefined|Infinity/, change.toString());
   }
+});
+
+test('what was not timed has dashes and a reason', async () => {
+  const report = exampleReport();
+  const speed = report.speed!;
+  speed.contenders[2] = 'dense ONNX Runtime';
+  speed.rows = speed.rows.filter(({ contender }) => contender.endsWith('session'));
+  speed.remark = 'onnxruntime-node is not installed: do this & that';
+  speed.failures = [{ contender: 'somebody', batch: 32, wrong: true, reason: 'logit 0' }];
+  const html = await renderReport(report);
+  const dashes = '<td>–</td>'.repeat(4);
+  for (const batch of [1, 32]) {
+    assert.ok(html.includes(`<tr><td>dense ONNX Runtime</td><td>${batch}</td>${dashes}</tr>`));
+  }
+  assert.ok(html.includes('onnxruntime-node is not installed: do this &amp; that</p>'));
+  assert.ok(html.includes('somebody, batch 32, is not timed: logit 0</p>'));
+  report.speed = null;
+  assert.ok(!(await renderReport(report)).includes('Images per second'));
 });
 
 test('writeReport leaves both files, and the JSON holds the report', async (t) => {

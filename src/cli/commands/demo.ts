@@ -12,6 +12,7 @@ import { demoSettings, resumedSettings, type DemoOptions } from '../demo/setting
 import { interruptible, resumeCommand } from '../interrupt.js';
 import { loadData } from '../loadData.js';
 import { setUpDevice } from '../setUp.js';
+import { perSecond } from '../speedText.js';
 import { pairs } from '../table.js';
 
 export async function demo(options: DemoOptions): Promise<void> {
@@ -42,6 +43,11 @@ export async function demo(options: DemoOptions): Promise<void> {
         dataset,
         clock,
         signal,
+        speed: {
+          device: options.device,
+          precision: options.precision,
+          seconds: options.speedSeconds,
+        },
         quiet: options.quiet ?? false,
       };
       const results = await runPhases(run);
@@ -85,8 +91,20 @@ async function printSummary(folder: RunFolder): Promise<void> {
         'FLOPs reduction, published',
         `${percent(published)} (estimated ${percent(estimated.macsReduction.published)})`,
       ],
+      ...speedLines(report.speed),
       ['time', duration(seconds.total)],
       ['report', join(folder.path, 'report.html')],
     ]),
   );
+}
+
+/** Of the larger batch. */
+function speedLines(speed: RunReport['speed']): [string, string][] {
+  const batch = Math.max(0, ...(speed?.rows ?? []).map((row) => row.batch));
+  const rows = (speed?.rows ?? []).filter((row) => row.batch === batch);
+  if (rows.length === 0) return [];
+  const texts = rows.map(({ contender, imagesPerSecond: { median } }) => {
+    return `${contender} ${perSecond(median)}`;
+  });
+  return [[`images/s, batch ${batch}`, texts.join(', ')]];
 }

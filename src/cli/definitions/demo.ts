@@ -1,8 +1,10 @@
 import { Option, type Command } from 'commander';
+import { demoRecipe } from '../demoRecipe.js';
 import {
   addDataOptions,
   addDeviceOptions,
   folderName,
+  nonNegativeNumber,
   properShare,
   setting,
   share,
@@ -42,6 +44,12 @@ export function addDemo(program: Command): void {
       setting('predictorLearningRate'),
     )
     .option('--seed <number>', 'of weights, order and augmentation', wholeNumber)
+    .option(
+      '--speed-seconds <time>',
+      'how long each network is timed for each batch size; 0: not at all',
+      nonNegativeNumber,
+      demoRecipe.speed.seconds,
+    )
     .option('--resume', 'go on with a stopped run; its settings come from its folder')
     .option('--force', 'start over where an unfinished run is in the way')
     .option('--quiet', 'no progress');

@@ -12,7 +12,7 @@ import type { DemoResults, DemoRun } from './phases.js';
 export async function buildReport(
   name: string,
   { settings, dataset, clock }: DemoRun,
-  { dense, dynamic, estimate }: DemoResults,
+  { dense, dynamic, estimate, speed }: DemoResults,
 ): Promise<RunReport> {
   const macs = countMacs(dense.model);
   const measured = dynamic.test.macs!;
@@ -60,6 +60,7 @@ export async function buildReport(
     firing: measured.layers.flatMap(({ name, classFiringRate }) =>
       classFiringRate === undefined ? [] : [{ layer: name, rates: classFiringRate }],
     ),
+    speed,
     samples: await extremes(dataset.test, dynamic.test, demoRecipe.samplesPerEnd),
     settings: { ...settings, ...fixedSettings },
     seconds: { total: Object.values(seconds).reduce((sum, time) => sum + time, 0), ...seconds },

@@ -4,6 +4,7 @@ import type { Dataset } from '../../data/index.js';
 import { vggSmall } from '../../models/index.js';
 import { makeDynamic, type MacsEstimate } from '../../pruning/index.js';
 import { percent } from '../../report/format.js';
+import type { SpeedReport } from '../../report/index.js';
 import {
   consoleReporter,
   evaluate,
@@ -20,6 +21,7 @@ import { demoRecipe } from '../demoRecipe.js';
 import type { Clock } from './clock.js';
 import type { RunFolder } from './runFolder.js';
 import type { DemoSettings } from './settings.js';
+import { measureDemo, type SpeedOptions } from './speed.js';
 
 export interface DemoRun {
   settings: DemoSettings;
@@ -27,6 +29,7 @@ export interface DemoRun {
   dataset: Dataset;
   clock: Clock;
   signal: AbortSignal;
+  speed: SpeedOptions;
   quiet?: boolean;
 }
 
@@ -40,6 +43,7 @@ export interface DemoResults {
   dense: Trained & { test: Evaluation };
   estimate: MacsEstimate;
   dynamic: Trained & { test: Evaluation };
+  speed: SpeedReport | null;
 }
 
 /** @throws the signal's reason when stopped; what is done lies in the run's folder */
@@ -50,10 +54,19 @@ export async function runPhases(run: DemoRun): Promise<DemoResults> {
   run.clock.begin('evaluation');
   say(run, `Evaluating both on ${run.dataset.test.count} test images`);
   const { signal } = run;
+  const denseTest = await evaluate(dense.model, run.dataset.test, { signal });
+  const dynamicTest = await evaluate(dynamic.model, run.dataset.test, { signal });
+  run.clock.begin('speed');
+  const networks = { dense: dense.model, dynamic: dynamic.model };
+  const { test } = run.dataset;
+  const speed = await measureDemo(networks, { ...run.speed, test, signal }, (line) =>
+    say(run, line),
+  );
   return {
-    dense: { ...dense, test: await evaluate(dense.model, run.dataset.test, { signal }) },
+    dense: { ...dense, test: denseTest },
     estimate,
-    dynamic: { ...dynamic, test: await evaluate(dynamic.model, run.dataset.test, { signal }) },
+    dynamic: { ...dynamic, test: dynamicTest },
+    speed,
   };
 }
 

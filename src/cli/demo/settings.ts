@@ -18,6 +18,7 @@ export interface DemoOptions extends DeviceOptions, Partial<DataOptions> {
   dynamicLr?: number;
   predictorLr?: number;
   seed?: number;
+  speedSeconds: number;
   resume?: boolean;
   force?: boolean;
   quiet?: boolean;
