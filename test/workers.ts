@@ -13,11 +13,10 @@ export interface Script {
    * is that of node:events.
    */
   main: string;
-  environment?: NodeJS.ProcessEnv;
 }
 
 /** Returns what the script printed, after a clean exit. */
-export function runProcess({ work, main, environment }: Script) {
+export function runProcess({ work, main }: Script) {
   const folder = temporaryFolder();
   const file = join(folder, 'main.cjs');
   const worker = join(folder, 'worker.cjs');
@@ -35,9 +34,8 @@ export function runProcess({ work, main, environment }: Script) {
     const start = (times) => new Worker(${JSON.stringify(worker)}, { workerData: times });
     (async () => { ${main} })();`,
   );
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', file], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
     encoding: 'utf8',
-    env: { ...process.env, ...environment },
   });
   assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr);
   return JSON.parse(stdout);

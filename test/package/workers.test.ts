@@ -6,11 +6,11 @@ import { runProcess } from '../workers.js';
 const root = resolve(__dirname, '../../..');
 
 /** What main thread and workers both run: convolutions with gradients and masks, many times, on one addon. */
-const work = `
+const workOn = (backend: string) => `
 const tf = require(${JSON.stringify(require.resolve('@tensorflow/tfjs'))});
 const ftwt = require(${JSON.stringify(join(root, 'dist/src/index.js'))});
 async function compute(times) {
-  await tf.setBackend('native');
+  await tf.setBackend('${backend}');
   let result;
   for (let i = 0; i < times; i++) {
     result = tf.tidy(() => {
@@ -24,12 +24,14 @@ async function compute(times) {
       return [value, ...grads].map((tensor) => [...tensor.dataSync()]);
     });
   }
-  return { result: result.flat(), tensors: tf.memory().numTensors };
+  tf.backend().synchronize?.(); // device memory is freed in the order of the work
+  const { numTensors: tensors, numBytesInGPU: deviceBytes } = tf.memory();
+  return { result: result.flat(), tensors, deviceBytes };
 }`;
 
 test('two workers and the main thread run ops at once, with the right results and a clean exit', () => {
   const { alone, together, exits } = runProcess({
-    work,
+    work: workOn('native'),
     main: `
     const alone = await compute(1);
     const workers = [start(20), start(20)];
@@ -47,10 +49,32 @@ test('two workers and the main thread run ops at once, with the right results an
   assert.deepEqual(exits, [0, 0]);
 });
 
-test('workers terminated in the middle of their work do no harm', () => {
-  const { before, after } = runProcess({
-    work,
+test('two workers and the main thread on the emulated device at once', () => {
+  const { alone, together, exits } = runProcess({
+    work: workOn('emulator'),
     main: `
+    const alone = await compute(1);
+    const workers = [start(6), start(6)];
+    const messages = workers.map(async (worker) => (await once(worker, 'message'))[0]);
+    const exits = workers.map(async (worker) => (await once(worker, 'exit'))[0]);
+    const together = [await compute(6), ...(await Promise.all(messages))];
+    console.log(JSON.stringify({ alone, together, exits: await Promise.all(exits) }));
+  `,
+  });
+  assert.equal(alone.result.length, 1 + 2 * 81 * 3 + 216);
+  for (const outcome of together) assert.deepEqual(outcome, alone);
+  assert.deepEqual(
+    { tensors: alone.tensors, deviceBytes: alone.deviceBytes },
+    { tensors: 0, deviceBytes: 0 },
+  );
+  assert.deepEqual(exits, [0, 0]);
+});
+
+for (const backend of ['native', 'emulator']) {
+  test(`workers terminated in the middle of their work do no harm, ${backend}`, () => {
+    const { before, after } = runProcess({
+      work: workOn(backend),
+      main: `
     const before = await compute(1);
     for (let i = 0; i < 3; i++) {
       const workers = [start(1e9), start(1e9)];
@@ -60,13 +84,14 @@ test('workers terminated in the middle of their work do no harm', () => {
     }
     console.log(JSON.stringify({ before, after: await compute(1) }));
   `,
+    });
+    assert.deepEqual(after, before);
   });
-  assert.deepEqual(after, before);
-});
+}
 
 test('settings that change while a worker is in an op do no harm', () => {
   const { alone, during } = runProcess({
-    work,
+    work: workOn('native'),
     main: `
     const { binding } = require(${JSON.stringify(join(root, 'dist/src/binding.js'))});
     const { instructionSet, instructionSets, threads } = binding.info();

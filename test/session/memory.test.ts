@@ -5,13 +5,9 @@ import { setImmediate } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs';
 import { compile, layers as ours, setThreads, type Session } from '../../src/index.js';
 import { binding } from '../../src/binding.js';
+import { leavesNothing, residentLimit, sanitized, use } from '../memoryUse.js';
 import { chain, images, modelOf } from './oracle.js';
 
-const sanitized = process.env.FTWT_TEST_SANITIZED !== undefined;
-/** AddressSanitizer keeps up to 256 MB of freed memory in quarantine. */
-const residentLimit = sanitized ? 320e6 : 24e6;
-const externalLimit = 1e6;
-const heapLimit = 4e6;
 /** Native blocks that a thread may keep for its next run: `Scratch` in native/cpu/scratch.h. */
 const keptByThread = 7;
 
@@ -25,47 +21,6 @@ before(async () => {
   const head = [tf.layers.flatten(), tf.layers.dense({ units: 4 })];
   network = modelOf([6, 6, 2], chain(dynamic(6), dynamic(8), ...head));
 });
-
-/** Lets finalizers run, which free native memory. */
-async function collect(): Promise<void> {
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc!();
-    await setImmediate();
-  }
-}
-
-interface Use {
-  tensors: number;
-  /** Of native memory. */
-  blocks: number;
-  external: number;
-  heap: number;
-  resident: number;
-}
-
-async function use(): Promise<Use> {
-  await collect();
-  const { external, heapUsed, rss } = process.memoryUsage();
-  const { numTensors } = tf.memory();
-  const { liveBlocks } = binding.info();
-  return { tensors: numTensors, blocks: liveBlocks, external, heap: heapUsed, resident: rss };
-}
-
-/**
- * Asserts that `body` leaves what was there before it.
- * @param blocks native blocks that it may leave
- */
-async function leavesNothing(body: () => void | Promise<void>, blocks = 0): Promise<void> {
-  const was = await use();
-  await body();
-  const is = await use();
-  assert.equal(is.tensors, was.tensors, 'tensors');
-  assert.ok(is.blocks <= was.blocks + blocks, `${was.blocks} native blocks, then ${is.blocks}`);
-  const grown = (name: keyof Use) => is[name] - was[name];
-  assert.ok(grown('external') < externalLimit, `external grew by ${grown('external')}`);
-  assert.ok(grown('heap') < heapLimit, `heap grew by ${grown('heap')}`);
-  assert.ok(grown('resident') < residentLimit, `resident memory grew by ${grown('resident')}`);
-}
 
 /** Runs of every kind by turns. */
 function runs(session: Session, times: number): void {
