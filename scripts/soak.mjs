@@ -84,7 +84,7 @@ async function soakMemory(runs) {
   const run = (times) => {
     for (let i = 0; i < times; i++) session.run(images[i % 3], { masks: i % 2 === 0 });
   };
-  run(1000);
+  run(20_000);
   await leavesNothing(() => run(runs));
   session.dispose();
   console.log(`memory is flat after ${runs} runs, ${minutesSince(start)}`);

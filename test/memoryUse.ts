@@ -6,7 +6,7 @@ import { binding } from '../src/binding.js';
 
 export const sanitized = process.env.FTWT_TEST_SANITIZED !== undefined;
 /** AddressSanitizer keeps up to 256 MB of freed memory in quarantine. */
-export const residentLimit = sanitized ? 320e6 : 24e6;
+export const residentLimit = sanitized ? 320e6 : 32e6;
 const externalLimit = 1e6;
 const heapLimit = 4e6;
 
