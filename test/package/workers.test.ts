@@ -10,7 +10,7 @@ const workOn = (backend: string) => `
 const tf = require(${JSON.stringify(require.resolve('@tensorflow/tfjs'))});
 const ftwt = require(${JSON.stringify(join(root, 'dist/src/index.js'))});
 async function compute(times) {
-  await tf.setBackend('${backend}');
+  if (!(await tf.setBackend('${backend}'))) throw new Error('${backend} does not start');
   let result;
   for (let i = 0; i < times; i++) {
     result = tf.tidy(() => {

@@ -157,7 +157,7 @@ test('output that is the input', async () => {
 
 test('tensors of any backend, sliced ones too', async () => {
   for (const backend of ['cpu', 'native', 'emulator']) {
-    await tf.setBackend(backend);
+    assert.ok(await tf.setBackend(backend), `${backend} does not start`);
     const x = tf.tensor(values.slice(), [3, ...shape]);
     const moved = tf.tidy(() => tf.neg(tf.neg(x)));
     const sliced = tf.tidy(() => tf.slice(tf.concat([x, x]), [3, 0, 0, 0], [3, -1, -1, -1]));
