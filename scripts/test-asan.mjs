@@ -31,7 +31,8 @@ const tests = spawnSync(
       ...process.env,
       TFJS_FTWT_PREBUILD: directory,
       LD_PRELOAD: runtime,
-      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1',
+      // Tests ask for more memory than there is.
+      ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1',
       UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
       FTWT_TEST_SANITIZED: '1',
     },

@@ -1,9 +1,11 @@
 // The addon's surface. src/binding.ts is its type.
 #include <napi.h>
 
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <span>
+#include <utility>
 
 #include "binding/device_block.h"
 #include "binding/guard.h"
@@ -35,14 +37,44 @@ Napi::Function op_function(Napi::Env env, const OpEntry& entry, Placement placem
   return Napi::Function::New(env, run, entry.name, const_cast<OpEntry*>(&entry));
 }
 
+// A block that is freed once, by whoever comes first.
+class HostBlock {
+ public:
+  explicit HostBlock(std::size_t bytes) : data_(cpu::allocate_block(bytes)) {}
+  ~HostBlock() { release(); }
+  HostBlock(const HostBlock&) = delete;
+  HostBlock& operator=(const HostBlock&) = delete;
+
+  void release() noexcept {
+    if (data_ != nullptr) cpu::free_block(std::exchange(data_, nullptr));
+  }
+  void* data() const { return data_; }
+
+ private:
+  void* data_;
+};
+
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    if (!info[0].IsNumber() || !(info[0].As<Napi::Number>().DoubleValue() >= 1)) {
+    const Napi::Env env = info.Env();
+    const double wanted = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
+    if (!(wanted >= 1 && wanted <= kMaxLength)) {
       throw Error(ErrorCode::InvalidArgument, "allocate: expected a positive number of bytes");
     }
-    const auto bytes = static_cast<std::size_t>(info[0].As<Napi::Number>().Int64Value());
-    void* block = cpu::allocate_block(bytes);
-    return Napi::ArrayBuffer::New(info.Env(), block, bytes, [](Napi::Env, void* data) { cpu::free_block(data); });
+    const auto bytes = static_cast<std::size_t>(wanted);
+    const auto block = std::make_shared<HostBlock>(bytes);
+    auto share = std::make_unique<std::shared_ptr<HostBlock>>(block);
+    const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<HostBlock>*>(hint); };
+    napi_value buffer;
+    // Where this fails, Node may have called the finalizer (above the largest length of a Buffer) or never will: that
+    // share may be lost, the block is not.
+    if (napi_create_external_arraybuffer(env, block->data(), bytes, finalize, share.release(), &buffer) != napi_ok) {
+      block->release();
+      napi_value ignored;
+      napi_get_and_clear_last_exception(env, &ignored);
+      throw Error(ErrorCode::OutOfMemory, "Cannot make an array of " + std::to_string(bytes) + " bytes");
+    }
+    return Napi::Value(env, buffer);
   });
 }
 

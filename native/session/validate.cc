@@ -31,7 +31,9 @@ int64_t product(const std::string& what, std::initializer_list<int64_t> sizes) {
 
 void check_size(const std::string& what, const Shape& shape, int64_t max_batch) {
   if (shape.h < 1 || shape.w < 1 || shape.c < 1) fail(what, "sizes must be positive, got " + text(shape));
-  product(what, {max_batch, shape.h, shape.w, shape.c});
+  if (max_batch > kMaxFloats / product(what, {shape.h, shape.w, shape.c})) {
+    fail(what, text(shape) + " is too large for maxBatch " + std::to_string(max_batch));
+  }
 }
 
 bool same(const Shape& a, const Shape& b) { return a.h == b.h && a.w == b.w && a.c == b.c; }

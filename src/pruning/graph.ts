@@ -90,5 +90,6 @@ export function fixedShape(tensor: tf.SymbolicTensor, caller: string): number[] 
 }
 
 function describe(value: unknown): string {
-  return value === null || typeof value !== 'object' ? String(value) : value.constructor.name;
+  if (value === null || typeof value !== 'object') return String(value);
+  return value.constructor?.name ?? 'an object';
 }

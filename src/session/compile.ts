@@ -32,7 +32,7 @@ export interface CompileOptions {
  * and residual sums part of the convolutions, and of each dynamic layer only the active channels computed. It gives the
  * masks of the model and, within rounding, its logits. The model is copied: it can be trained on or disposed.
  * @param model functional or Sequential, with one input and one output of fixed size; channelsLast
- * @throws FtwtError INVALID_ARGUMENT naming the layer that is not supported, and why; NO_DEVICE
+ * @throws FtwtError INVALID_ARGUMENT naming the layer that is not supported, and why; NO_DEVICE, OUT_OF_MEMORY
  * @example
  * const session = compile(model);
  * const { logits, macs } = session.run(images); // Float32Array or tensor [n, h, w, c]

@@ -249,5 +249,6 @@ function checkArray(
 }
 
 function describe(value: unknown): string {
-  return value === null || typeof value !== 'object' ? String(value) : value.constructor.name;
+  if (value === null || typeof value !== 'object') return String(value);
+  return value.constructor?.name ?? 'an object';
 }

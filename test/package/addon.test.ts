@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { constants } from 'node:buffer';
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { binding } from '../../src/binding.js';
 import { deviceInfo } from '../../src/index.js';
 import { invalid } from '../ops/opsHelpers.js';
@@ -110,4 +112,19 @@ test('sizes whose product is no length of an array are refused', () => {
     return { rank: sizes.length, dims, x: one, y: one, xOffset: 0, yOffset: 0 };
   }
   for (const call of calls) invalid(call, 'sizes are too large');
+});
+
+test('a block that is too large for an array is an error, and freed once', async () => {
+  const { liveBlocks } = binding.info();
+  for (let i = 0; i < 3; i++) {
+    assert.throws(() => binding.allocate(constants.MAX_LENGTH + 4096), { name: 'FtwtError' });
+  }
+  assert.equal(binding.info().liveBlocks, liveBlocks);
+  await setImmediate(); // finalizers
+  globalThis.gc!();
+  await setImmediate();
+  assert.equal(binding.info().liveBlocks, liveBlocks);
+  for (const bytes of [0, -1, NaN, Infinity, 2 ** 53, '8', undefined]) {
+    invalid(() => binding.allocate(bytes as number), 'expected a positive number of bytes');
+  }
 });

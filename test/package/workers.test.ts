@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { temporaryFolder } from '../temporaryFolder.js';
+import { runProcess } from '../workers.js';
 
 const root = resolve(__dirname, '../../..');
 
 /** What main thread and workers both run: convolutions with gradients and masks, many times, on one addon. */
-const work = `
+const workOn = (backend: string) => `
 const tf = require(${JSON.stringify(require.resolve('@tensorflow/tfjs'))});
 const ftwt = require(${JSON.stringify(join(root, 'dist/src/index.js'))});
 async function compute(times) {
-  await tf.setBackend('native');
+  if (!(await tf.setBackend('${backend}'))) throw new Error('${backend} does not start');
   let result;
   for (let i = 0; i < times; i++) {
     result = tf.tidy(() => {
@@ -26,43 +24,23 @@ async function compute(times) {
       return [value, ...grads].map((tensor) => [...tensor.dataSync()]);
     });
   }
-  return { result: result.flat(), tensors: tf.memory().numTensors };
+  tf.backend().synchronize?.(); // device memory is freed in the order of the work
+  const { numTensors: tensors, numBytesInGPU: deviceBytes } = tf.memory();
+  return { result: result.flat(), tensors, deviceBytes };
 }`;
 
-/** In a process of its own, so that a crash is a failed test and not the end of the runner. */
-function runProcess(main: string) {
-  const folder = temporaryFolder();
-  const file = join(folder, 'main.cjs');
-  writeFileSync(
-    join(folder, 'worker.cjs'),
-    `${work}
-    const { parentPort, workerData } = require('node:worker_threads');
-    compute(workerData).then((result) => parentPort.postMessage(result));`,
-  );
-  writeFileSync(
-    file,
-    `${work}
-    const { once } = require('node:events');
-    const { Worker } = require('node:worker_threads');
-    const start = (times) => new Worker(${JSON.stringify(join(folder, 'worker.cjs'))}, { workerData: times });
-    (async () => { ${main} })();`,
-  );
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
-    encoding: 'utf8',
-  });
-  assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr);
-  return JSON.parse(stdout);
-}
-
 test('two workers and the main thread run ops at once, with the right results and a clean exit', () => {
-  const { alone, together, exits } = runProcess(`
+  const { alone, together, exits } = runProcess({
+    work: workOn('native'),
+    main: `
     const alone = await compute(1);
     const workers = [start(20), start(20)];
     const messages = workers.map(async (worker) => (await once(worker, 'message'))[0]);
     const exits = workers.map(async (worker) => (await once(worker, 'exit'))[0]);
     const together = [await compute(20), ...(await Promise.all(messages))];
     console.log(JSON.stringify({ alone, together, exits: await Promise.all(exits) }));
-  `);
+  `,
+  });
   assert.equal(alone.result.length, 1 + 2 * 81 * 3 + 216);
   for (const { result, tensors } of together) {
     assert.deepEqual(result, alone.result);
@@ -71,8 +49,32 @@ test('two workers and the main thread run ops at once, with the right results an
   assert.deepEqual(exits, [0, 0]);
 });
 
-test('workers terminated in the middle of their work do no harm', () => {
-  const { before, after } = runProcess(`
+test('two workers and the main thread on the emulated device at once', () => {
+  const { alone, together, exits } = runProcess({
+    work: workOn('emulator'),
+    main: `
+    const alone = await compute(1);
+    const workers = [start(6), start(6)];
+    const messages = workers.map(async (worker) => (await once(worker, 'message'))[0]);
+    const exits = workers.map(async (worker) => (await once(worker, 'exit'))[0]);
+    const together = [await compute(6), ...(await Promise.all(messages))];
+    console.log(JSON.stringify({ alone, together, exits: await Promise.all(exits) }));
+  `,
+  });
+  assert.equal(alone.result.length, 1 + 2 * 81 * 3 + 216);
+  for (const outcome of together) assert.deepEqual(outcome, alone);
+  assert.deepEqual(
+    { tensors: alone.tensors, deviceBytes: alone.deviceBytes },
+    { tensors: 0, deviceBytes: 0 },
+  );
+  assert.deepEqual(exits, [0, 0]);
+});
+
+for (const backend of ['native', 'emulator']) {
+  test(`workers terminated in the middle of their work do no harm, ${backend}`, () => {
+    const { before, after } = runProcess({
+      work: workOn(backend),
+      main: `
     const before = await compute(1);
     for (let i = 0; i < 3; i++) {
       const workers = [start(1e9), start(1e9)];
@@ -81,12 +83,16 @@ test('workers terminated in the middle of their work do no harm', () => {
       await Promise.all(workers.map((worker) => worker.terminate()));
     }
     console.log(JSON.stringify({ before, after: await compute(1) }));
-  `);
-  assert.deepEqual(after, before);
-});
+  `,
+    });
+    assert.deepEqual(after, before);
+  });
+}
 
 test('settings that change while a worker is in an op do no harm', () => {
-  const { alone, during } = runProcess(`
+  const { alone, during } = runProcess({
+    work: workOn('native'),
+    main: `
     const { binding } = require(${JSON.stringify(join(root, 'dist/src/binding.js'))});
     const { instructionSet, instructionSets, threads } = binding.info();
     const alone = await compute(1);
@@ -99,7 +105,8 @@ test('settings that change while a worker is in an op do no harm', () => {
       await new Promise(setImmediate);
     }
     console.log(JSON.stringify({ alone, during: await message }));
-  `);
+  `,
+  });
   const worst = alone.result.map(
     (value: number, i: number) => Math.abs(value - during.result[i]) / (1 + Math.abs(value)),
   );

@@ -50,16 +50,21 @@ export interface Expected {
   shape: number[];
   /** By the name of a dynamic layer, [n, c]. */
   masks: Map<string, number[]>;
+  maskLogits: Map<string, Float32Array>;
 }
 
 /** What the tfjs model says. */
 export function predict(model: tf.LayersModel, x: tf.Tensor): Expected {
-  const expected: Expected = { logits: new Float32Array(), shape: [], masks: new Map() };
+  const [logits, masks, maskLogits] = [new Float32Array(), new Map(), new Map()];
+  const expected: Expected = { logits, shape: [], masks, maskLogits };
   tf.tidy(() => {
     const { result, records } = recordMasks(() => model.apply(x, { training: false }) as tf.Tensor);
     expected.logits = result.dataSync<'float32'>().slice();
     expected.shape = result.shape;
-    for (const { layer, mask } of records) expected.masks.set(layer.name, [...mask.dataSync()]);
+    for (const { layer, mask, maskLogits } of records) {
+      expected.masks.set(layer.name, [...mask.dataSync()]);
+      expected.maskLogits.set(layer.name, maskLogits.dataSync<'float32'>().slice());
+    }
   });
   return expected;
 }

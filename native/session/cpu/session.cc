@@ -91,6 +91,7 @@ class CpuSession final : public Session {
     for (const PlacedStep& placed : steps_) {
       scratch_floats_ = std::max(scratch_floats_, placed.step->scratch_floats(max_samples_));
     }
+    const Lease first(*this);  // a network without room for one run is refused now
   }
 
   void add_to_section(std::size_t i) {
@@ -139,16 +140,16 @@ class CpuSession final : public Session {
   }
 
   void execute(const Run& run, std::vector<double>* seconds) {
-    Workspace workspace = take_workspace();
+    const Lease workspace(*this);
     const int64_t outputs = plan_.shape(plan_.output).floats();
     const auto width = plan_.mask_width();
     const auto gates = static_cast<int64_t>(placement_.gates.size());
     for (int64_t first = 0; first < run.n; first += max_samples_) {
       State state;
-      state.values = workspace.values.get();
-      state.scratch = workspace.scratch.get();
-      state.lists = workspace.lists.get();
-      state.counts = workspace.counts.get();
+      state.values = workspace->values.get();
+      state.scratch = workspace->scratch.get();
+      state.lists = workspace->lists.get();
+      state.counts = workspace->counts.get();
       state.all = all_.data();
       state.max_samples = max_samples_;
       state.samples = std::min(max_samples_, run.n - first);
@@ -167,7 +168,6 @@ class CpuSession final : public Session {
         if (run.masks != nullptr) write_masks(state, s, run.masks + (first + s) * width);
       }
     }
-    give_back(std::move(workspace));
   }
 
   void run_section(const Section& section, State state, std::vector<double>* seconds) const {
@@ -194,6 +194,23 @@ class CpuSession final : public Session {
     }
   }
 
+  // Lends a workspace to one run, also to one that throws.
+  class Lease {
+   public:
+    explicit Lease(CpuSession& session) : session_(session), workspace_(session.take_workspace()) {}
+    ~Lease() {
+      const std::lock_guard<std::mutex> lock(session_.mutex_);
+      session_.idle_.push_back(std::move(workspace_));
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    const Workspace* operator->() const { return &workspace_; }
+
+   private:
+    CpuSession& session_;
+    Workspace workspace_;
+  };
+
   Workspace take_workspace() {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -202,16 +219,14 @@ class CpuSession final : public Session {
         idle_.pop_back();
         return workspace;
       }
-      ++workspaces_;
     }
     const auto gates = static_cast<int64_t>(placement_.gates.size());
-    return {allocate<float>(placement_.value_floats), allocate<float>(scratch_floats_),
-            allocate<int32_t>(placement_.list_ints), allocate<int32_t>(gates * max_samples_)};
-  }
-
-  void give_back(Workspace workspace) {
+    Workspace workspace = {allocate<float>(placement_.value_floats), allocate<float>(scratch_floats_),
+                           allocate<int32_t>(placement_.list_ints), allocate<int32_t>(gates * max_samples_)};
     const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(workspace));
+    ++workspaces_;
+    idle_.reserve(workspaces_);  // so that giving one back needs no memory
+    return workspace;
   }
 
   Plan plan_;

@@ -1,0 +1,178 @@
+/** Many runs at once: from one thread, from workers, while settings change and while threads are torn down. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import { compile, makeDynamic, setThreads, vggSmall, type Session } from '../../src/index.js';
+import { binding } from '../../src/binding.js';
+import { runProcess } from '../workers.js';
+import { images, scatter } from './oracle.js';
+
+const mass = 0.9;
+
+function smallSession(): { session: Session; batches: Float32Array[] } {
+  const widths = [16, 'M', 24, 'M', 32] as (number | 'M')[];
+  const dense = vggSmall({ seed: 1, widths, inputShape: [16, 16, 3] });
+  const model = scatter(makeDynamic(dense, { mass }));
+  const session = compile(model, { maxBatch: 12, measure: false });
+  const batches = [1, 2, 5, 8, 12].map((n) => {
+    const x = images(model, n, n);
+    const values = x.dataSync<'float32'>().slice();
+    x.dispose();
+    return values;
+  });
+  dense.dispose();
+  model.dispose();
+  return { session, batches };
+}
+
+interface Outcome {
+  logits: Float32Array;
+  masks?: Uint8Array;
+  activeCounts: Int32Array;
+}
+
+const outcome = ({ logits, masks, activeCounts }: Outcome) => ({ logits, masks, activeCounts });
+
+test('many runs in flight, and synchronous ones between, give what each alone gives', async () => {
+  await tf.setBackend('native');
+  const { session, batches } = smallSession();
+  const masks = true;
+  const alone = batches.map((x) => outcome(session.run(x, { masks })));
+  for (let round = 0; round < 5; round++) {
+    const flights = Array.from({ length: 30 }, async (_, i) => {
+      const which = (i * (round + 2)) % batches.length;
+      const result = await session.runAsync(batches[which], { masks });
+      assert.deepEqual(outcome(result), alone[which]);
+    });
+    batches.forEach((x, i) => assert.deepEqual(outcome(session.run(x, { masks })), alone[i]));
+    await Promise.all(flights);
+  }
+  session.dispose();
+});
+
+test('the number of threads may change between runs and during them', async () => {
+  const { session, batches } = smallSession();
+  const { threads } = binding.info();
+  const masks = true;
+  const alone = batches.map((x) => outcome(session.run(x, { masks })));
+  try {
+    for (const count of [1, 2, 3, 7, 16, 2]) {
+      const flights = batches.map((x) => session.runAsync(x, { masks }));
+      setThreads(count);
+      const profiled = session.profile(batches[3]);
+      assert.equal(profiled.length, session.layers.length);
+      batches.forEach((x, i) => {
+        assert.deepEqual(outcome(session.run(x, { masks })), alone[i], `${count} threads`);
+      });
+      (await Promise.all(flights)).forEach((result, i) => {
+        assert.deepEqual(outcome(result), alone[i], `changed to ${count} threads`);
+      });
+    }
+  } finally {
+    setThreads(threads);
+  }
+  session.dispose();
+});
+
+test('a session goes on when the instruction set is another than it was compiled for', () => {
+  const { instructionSet, instructionSets } = binding.info();
+  try {
+    for (const compiled of instructionSets) {
+      binding.setInstructionSet(compiled);
+      const { session, batches } = smallSession();
+      const alone = batches.map((x) => session.run(x).logits);
+      for (const other of instructionSets) {
+        binding.setInstructionSet(other);
+        batches.forEach((x, i) => {
+          const { logits } = session.run(x);
+          const largest = Math.max(...alone[i].map(Math.abs));
+          logits.forEach((value, j) => {
+            const text = `compiled for ${compiled}, run with ${other}: ${value}, ${alone[i][j]}`;
+            assert.ok(Math.abs(value - alone[i][j]) < 1e-4 * largest, text);
+          });
+        });
+      }
+      session.dispose();
+    }
+  } finally {
+    binding.setInstructionSet(instructionSet);
+  }
+});
+
+/** Each thread compiles its own session of one network, and has several runs of it in flight. */
+const work = `
+const tf = require(${JSON.stringify(require.resolve('@tensorflow/tfjs'))});
+const ftwt = require(${JSON.stringify(join(__dirname, '../../src/index.js'))});
+const { images, scatter } = require(${JSON.stringify(join(__dirname, 'oracle.js'))});
+async function compute(times) {
+  await tf.setBackend('native');
+  const dense = ftwt.vggSmall({ widths: [16, 'M', 24, 'M', 32], inputShape: [16, 16, 3] });
+  const model = scatter(ftwt.makeDynamic(dense, { mass: 0.9 }));
+  const session = ftwt.compile(model, { maxBatch: 9, measure: false });
+  const batches = [1, 3, 9].map((n) => images(model, n, n).dataSync().slice());
+  const plain = ({ logits, masks }) => [...logits, ...masks];
+  const expected = batches.map((x) => plain(session.run(x, { masks: true })));
+  let wrong = 0;
+  for (let i = 0; i < times; i++) {
+    const flights = [...batches, ...batches].map((x) => session.runAsync(x, { masks: true }));
+    const results = await Promise.all(flights);
+    results.forEach((result, j) => {
+      const same = plain(result).every((value, k) => Object.is(value, expected[j % 3][k]));
+      if (!same) wrong++;
+    });
+  }
+  session.dispose();
+  return { expected, wrong };
+}`;
+
+test('four workers and the main thread, several runs in flight each', () => {
+  const { alone, together, exits } = runProcess({
+    work,
+    main: `
+      const alone = await compute(1);
+      const workers = [1, 2, 3, 4].map(() => start(40));
+      const messages = workers.map(async (worker) => (await once(worker, 'message'))[0]);
+      const exits = workers.map(async (worker) => (await once(worker, 'exit'))[0]);
+      const together = [await compute(40), ...(await Promise.all(messages))];
+      console.log(JSON.stringify({ alone, together, exits: await Promise.all(exits) }));`,
+  });
+  assert.equal(alone.wrong, 0);
+  assert.equal(together.length, 5);
+  for (const { wrong, expected } of together) {
+    assert.equal(wrong, 0);
+    assert.deepEqual(expected, alone.expected);
+  }
+  assert.deepEqual(exits, [0, 0, 0, 0]);
+});
+
+test('workers terminated in the middle of runs do no harm', () => {
+  const { before, after, terminated } = runProcess({
+    work,
+    main: `
+      const before = await compute(1);
+      let terminated = 0;
+      for (let i = 0; i < 4; i++) {
+        const workers = [start(1e9), start(1e9), start(1e9)];
+        await Promise.all(workers.map((worker) => once(worker, 'online')));
+        await new Promise((resolve) => setTimeout(resolve, 600 * i)); // loading, compiling, running
+        await compute(3);
+        const codes = await Promise.all(workers.map((worker) => worker.terminate()));
+        terminated += codes.filter((code) => code === 1).length;
+      }
+      console.log(JSON.stringify({ before, after: await compute(3), terminated }));`,
+  });
+  assert.equal(terminated, 12);
+  assert.equal(before.wrong, 0);
+  assert.deepEqual(after, before);
+});
+
+test('a process that exits with runs in flight does so cleanly', () => {
+  const { code } = runProcess({
+    work,
+    main: `
+      void compute(1e9);
+      setTimeout(() => { console.log(JSON.stringify({ code: 0 })); process.exit(0); }, 1500);`,
+  });
+  assert.equal(code, 0);
+});
