@@ -18,6 +18,8 @@ namespace {
 
 // Workers spin this often before they sleep: consecutive ops of a network arrive a few microseconds apart.
 constexpr int kSpins = 4000;
+// Pieces of a shared job for each thread.
+constexpr int kPiecesEach = 8;
 constexpr int kPartBits = 16;
 constexpr uint64_t kPartMask = (1u << kPartBits) - 1;
 
@@ -48,7 +50,7 @@ class Pool {
     size_.store(static_cast<int>(workers_.size()) + 1);
   }
 
-  void run(int64_t count, int64_t grain, const RangeBody& body) {
+  void run(int64_t count, int64_t grain, bool shared, const RangeBody& body) {
     if (count <= 0) return;
     const int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
     if (size() == 1 || most == 1) return body(0, count, 0);
@@ -58,6 +60,8 @@ class Pool {
     body_ = &body;
     count_ = count;
     parts_ = static_cast<int>(std::min<int64_t>(most, size()));
+    piece_ = shared ? std::max(grain, count / (parts_ * kPiecesEach)) : 0;
+    next_.store(0, std::memory_order_relaxed);
     pending_.store(parts_ - 1, std::memory_order_relaxed);
     announce(parts_);
 
@@ -74,10 +78,14 @@ class Pool {
 
  private:
   void run_part(int part) {
-    const int64_t begin = count_ * part / parts_;
-    const int64_t end = count_ * (part + 1) / parts_;
     try {
-      (*body_)(begin, end, part);
+      if (piece_ == 0) {
+        (*body_)(count_ * part / parts_, count_ * (part + 1) / parts_, part);
+      } else {
+        for (int64_t begin; (begin = next_.fetch_add(piece_, std::memory_order_relaxed)) < count_;) {
+          (*body_)(begin, std::min(begin + piece_, count_), part);
+        }
+      }
     } catch (...) {
       std::lock_guard<std::mutex> lock(mutex_);
       error_ = std::current_exception();
@@ -131,6 +139,8 @@ class Pool {
   const RangeBody* body_ = nullptr;
   int64_t count_ = 0;
   int parts_ = 0;
+  int64_t piece_ = 0;             // items that a thread takes at a time; 0: each has its one part
+  std::atomic<int64_t> next_{0};  // item that nobody has taken
   std::exception_ptr error_;
   std::vector<std::thread> workers_;
 };
@@ -157,6 +167,8 @@ void set_thread_count(int count) {
   }
 }
 
-void run_parallel(int64_t count, int64_t grain, const RangeBody& body) { pool().run(count, grain, body); }
+void run_parallel(int64_t count, int64_t grain, bool shared, const RangeBody& body) {
+  pool().run(count, grain, shared, body);
+}
 
 }  // namespace ftwt::cpu

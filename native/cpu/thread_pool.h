@@ -27,14 +27,21 @@ class RangeBody {
   void (*call_)(const void*, int64_t, int64_t, int);
 };
 
-void run_parallel(int64_t count, int64_t grain, const RangeBody& body);
+void run_parallel(int64_t count, int64_t grain, bool shared, const RangeBody& body);
 
 // Calls body(begin, end, thread) over a split of [0, count) into at most thread_count() ranges of at least `grain`
 // items; thread is in [0, thread_count()). Runs in the caller alone when the pool is busy with another caller.
 // An exception thrown by a body is rethrown in the caller.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
-  run_parallel(count, grain, RangeBody(body));
+  run_parallel(count, grain, false, RangeBody(body));
+}
+
+// The same, but threads take pieces of at least `grain` items as they come to them: one that is slower, or that the
+// system has stopped, does less. Which thread does what differs from run to run.
+template <typename Body>
+void parallel_share(int64_t count, int64_t grain, const Body& body) {
+  run_parallel(count, grain, true, RangeBody(body));
 }
 
 }  // namespace ftwt::cpu

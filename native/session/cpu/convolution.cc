@@ -12,6 +12,9 @@ namespace {
 
 // Weights of a block of channels: half of a small second-level cache.
 constexpr int64_t kBlockBytes = 256 * 1024;
+// Blocks for each thread, and the channels that each should have.
+constexpr int64_t kBlocksEach = 4;
+constexpr int64_t kSharedRows = 32;
 // Packed or transformed samples of a group.
 constexpr int64_t kGroupFloats = 1 << 20;
 // Images up to this many pixels are gathered without the columns between rows that shifted planes have.
@@ -70,8 +73,10 @@ RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t
   const int64_t most = state.samples == 1 || convolution.joins_samples()
                            ? largest
                            : std::clamp<int64_t>(kBlockBytes / std::max<int64_t>(1, bytes_per_row), 8, largest);
+  // So many blocks that threads can share them out, but not so small that their pixels are not worth the way.
   const int64_t threads = cpu::thread_count();
-  const int64_t blocks = std::max(threads, round_up((rows + most - 1) / most, threads));
+  const int64_t shared = threads == 1 ? 1 : std::clamp(rows / kSharedRows, threads, threads * kBlocksEach);
+  const int64_t blocks = std::max(shared, round_up((rows + most - 1) / most, threads));
   count_ = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, rows));
 }
 
@@ -91,7 +96,7 @@ void fill_inactive(const State& state, const Convolution& c) {
   if (c.gate < 0 || c.output.gate >= 0) return;
   const auto add = FTWT_KERNEL(plane_add);
   const int64_t pixels = c.output.shape.pixels();
-  cpu::parallel_for(state.samples, 1, [&](int64_t begin, int64_t end, int) {
+  cpu::parallel_share(state.samples, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t s = begin; s < end; ++s) {
       const cpu::ChannelList active = state.active(c.gate, s, c.output.shape.c);
       int64_t next = 0;

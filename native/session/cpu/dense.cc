@@ -30,7 +30,7 @@ class DenseStep final : public Step {
     gather(state);
     const int64_t outputs = output_.shape.c;
     const int64_t vectors = (outputs + 15) / 16;
-    cpu::parallel_for(vectors, kGrain / (row() * 16 * state.samples) + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(vectors, kGrain / (row() * 16 * state.samples) + 1, [&](int64_t begin, int64_t end, int) {
       dense(state.scratch, row(), state.samples, row(), weights_.data(), outputs,
             node_.bias.empty() ? nullptr : node_.bias.data(), begin * 16, std::min(outputs, end * 16), node_.activation,
             state.sample(output_, 0), output_.sample);

@@ -71,7 +71,7 @@ class InPlace final : public Direct {
     const bool by_pixels = pixel_blocks * state.samples >= 2 * threads;
     const Tasks tasks = {by_pixels ? 1 : blocks.count(), state.samples, by_pixels ? pixel_blocks : 1, !by_pixels};
     static const int32_t no_shift = 0;
-    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, s, block] = tasks.at(i);
         const int64_t first = pixels * block / tasks.pixels / 16 * 16;
@@ -125,7 +125,7 @@ class Shifted final : public Direct {
   void pack(const State& state, int64_t first, int64_t samples) const {
     const auto shift = FTWT_KERNEL(shift_plane);
     const int64_t channels = c_.input.shape.c;
-    cpu::parallel_for(samples * channels, 16384 / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(samples * channels, 16384 / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
         const cpu::ChannelList active = state.active(c_.input, first + s);
@@ -147,7 +147,7 @@ class Shifted final : public Direct {
     const bool by_pixels = by_threads * samples >= 2 * threads && row_floats() * out.c <= 256 * 1024;
     const Tasks tasks = {by_pixels ? (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums : blocks.count(),
                          samples, by_threads, !by_pixels};
-    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, s, block] = tasks.at(i);
         const int64_t y = out.h * block / tasks.pixels;
@@ -214,7 +214,7 @@ class Gathered final : public Direct {
     const int64_t channels = c_.input.shape.c;
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t work = c_.taps() * pixels;
-    cpu::parallel_for(state.samples * channels, 16384 / work + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(state.samples * channels, 16384 / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
         const cpu::ChannelList active = state.active(c_.input, s);
@@ -238,7 +238,7 @@ class Gathered final : public Direct {
     std::vector<int32_t> offsets(static_cast<std::size_t>(c_.taps()));
     for (int64_t t = 0; t < c_.taps(); ++t) offsets[t] = static_cast<int32_t>(t * stride);
     const Tasks tasks = {blocks.count(), bundles, 1, true};
-    cpu::parallel_for(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, bundle, _] = tasks.at(i);
         const cpu::ChannelList rows = blocks.rows(row, bundle);

@@ -30,7 +30,7 @@ class Dots final : public Step {
   void pack(const State& state) const {
     const int64_t pixels = c_.output.shape.pixels(), taps = c_.taps(), channels = c_.input.shape.c;
     const int64_t grain = 16384 / (pixels * taps) + 1;
-    cpu::parallel_for(state.samples * channels, grain, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(state.samples * channels, grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin / channels; s * channels < end; ++s) {
         const int64_t first = std::max(begin - s * channels, int64_t{0});
         const int64_t last = std::min(end - s * channels, channels);
@@ -57,7 +57,7 @@ class Dots final : public Step {
     const auto kernel = FTWT_KERNEL(dot_rows);
     const int64_t pixels = c_.output.shape.pixels();
     const RowBlocks blocks(state, c_, row_floats() * 4, 512);
-    cpu::parallel_for(blocks.count() * state.samples, 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(blocks.count() * state.samples, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i % state.samples;
         kernel({.weights = weights_.data(),

@@ -217,7 +217,7 @@ class SoftmaxStep final : public PlaneStep {
     const auto softmax = FTWT_KERNEL(softmax_row);
     const Shape shape = output_.shape;
     write_images(state, input_, state.scratch);
-    cpu::parallel_for(state.samples * shape.pixels(), 4096 / shape.c + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(state.samples * shape.pixels(), 4096 / shape.c + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) softmax(state.scratch + i * shape.c, shape.c);
     });
     read_images(state.scratch, state, output_);
@@ -242,7 +242,7 @@ void read_images(const float* images, const State& state, const ValueLayout& val
   // A block of pixels is read from memory once, and from the cache for every channel.
   const int64_t block = std::max<int64_t>(16, kImageBlock / shape.c);
   const int64_t blocks = (shape.pixels() + block - 1) / block;
-  cpu::parallel_for(state.samples * blocks, kPlaneGrain / kImageBlock + 1, [&](int64_t begin, int64_t end, int) {
+  cpu::parallel_share(state.samples * blocks, kPlaneGrain / kImageBlock + 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t s = i / blocks, first = i % blocks * block;
       const int64_t last = std::min(first + block, shape.pixels());

@@ -17,7 +17,7 @@ void for_each_range(const State& state, int32_t gate, int64_t channels, int64_t 
   const int64_t grain = kPlaneGrain / std::max<int64_t>(1, floats) + 1;
   const bool one = state.samples == 1;
   const int64_t length = one ? state.active(gate, 0, channels).count : channels;
-  cpu::parallel_for(state.samples * length, grain, [&](int64_t begin, int64_t end, int) {
+  cpu::parallel_share(state.samples * length, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t s = begin / length; s * length < end; ++s) {
       const cpu::ChannelList active = state.active(gate, s, channels);
       const int64_t first = std::max<int64_t>(begin - s * length, 0);
@@ -39,7 +39,7 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
 template <typename Body>
 void for_every_plane(const State& state, const ValueLayout& value, const Body& body) {
   const int64_t channels = value.shape.c;
-  cpu::parallel_for(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1,
+  cpu::parallel_share(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1,
                     [&](int64_t begin, int64_t end, int) {
                       for (int64_t i = begin; i < end; ++i) {
                         const int64_t s = i / channels, channel = i % channels;

@@ -46,7 +46,7 @@ class ExactDense final : public PredictorDense {
     const bool gated = input_.gate >= 0;
     for (int64_t s = 0; gated && s < state.samples; ++s) compact(state, s, rows.features + s * rows.feature_stride);
     const int64_t blocks = (outputs_ + kColumns - 1) / kColumns;  // each read once, for all samples
-    cpu::parallel_for(blocks, kGrain / (inputs * kColumns * state.samples) + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(blocks, kGrain / (inputs * kColumns * state.samples) + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
         const int64_t first = block * kColumns, last = std::min(outputs_, first + kColumns);
         if (!gated) {
@@ -103,7 +103,7 @@ class ScreenedDense final : public PredictorDense {
   void run(const State& state, const Rows& rows) const override {
     const int64_t tasks = blocks_;  // each read once, for all samples
     const int64_t work = input_.shape.c * kColumns * state.samples;
-    cpu::parallel_for(tasks, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       std::vector<float>& x = active_features();
       x.resize(static_cast<std::size_t>(input_.shape.c));
       for (int64_t s = 0; s < state.samples; ++s) {

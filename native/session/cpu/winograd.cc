@@ -85,7 +85,7 @@ class Winograd final : public Step {
     const int64_t tasks = state.samples * rows;
     const int64_t most = std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
     const int64_t strips = (rows + most - 1) / most;
-    cpu::parallel_for(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t strip = i % strips;
         run_strip(state, i / strips, rows * strip / strips, rows * (strip + 1) / strips);
@@ -166,7 +166,7 @@ class Winograd final : public Step {
     const int64_t stride = tile_stride(joined);
     const int64_t bundles = samples / joined;
     // A plane's tiles may be followed by garbage, where the next sample's come: one thread writes both, in order.
-    cpu::parallel_for(bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
       float* room = cpu::thread_floats(cpu::Scratch::Gather, scratch);
       for (int64_t i = begin; i < end; ++i) {
         const int64_t bundle = i / channels, j = i % channels;
@@ -200,7 +200,7 @@ class Winograd final : public Step {
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
         tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
-    cpu::parallel_for(blocks.count() * tasks, 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(blocks.count() * tasks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = tiles_outermost ? i % blocks.count() : i / tasks;
         const int64_t task = tiles_outermost ? i / blocks.count() : i % tasks;
