@@ -76,7 +76,9 @@ class Winograd final : public Step {
     int64_t row, end_row;           // of tiles
   };
 
-  bool in_strips() const { return !joins_ && static_cast<int64_t>(weights_.size()) <= kSmallWeights; }
+  bool in_strips() const {
+    return shape_.tiles() >= kManyTiles && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
+  }
 
   // Each task transforms a few rows of tiles, multiplies them and transforms them back, all in its own cache.
   void run_strips(const State& state) const {
