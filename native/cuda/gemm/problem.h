@@ -1,4 +1,4 @@
-// What the tiled GEMM computes: y = activation(A B + bias) for matrices that may be gathered from images.
+// What the tiled GEMM computes: y = activation(A B + bias + residual) for matrices that may be gathered from images.
 //
 // A [rows, depth] comes in two forms:
 //   WindowRows     rows are pixels of a grid, the sum runs over (tap, channel): convolution, its input gradient, and a
@@ -64,7 +64,8 @@ struct GemmProblem {
   int columns;  // of y
   int64_t y_size;
   bool splittable;    // this launch writes all of y
-  const float* bias;  // [columns], or nullptr
+  const float* bias;      // [columns], or nullptr
+  const float* residual;  // as y, or nullptr
   Activation activation;
 
   int part_count;
