@@ -151,22 +151,21 @@ __device__ void pool_tile(const float* x, int64_t pixels, int64_t c, int64_t fir
 template <class Pool, int kVector>
 __device__ void pool_sample(const PooledPixels& x, int64_t sample, int64_t begin, int64_t count, int64_t first,
                             int lanes, float divisor, float* room, float* y) {
-  if (!x.packed) {
-    pool_tile<Pool, kVector>(x.data + (sample * x.pixels + begin) * x.c, count, x.c, first, lanes, divisor, room,
-                             [y](int64_t channel, const Lane<kVector>& kept) { kept.store(y + channel); });
-    return;
+  const int32_t* list = x.packed ? x.active.list(sample) : nullptr;
+  int64_t channels = x.c, width = x.c, stride = x.c;
+  if (x.packed) {
+    const int32_t* rank = x.active.rank(sample);
+    channels = rank[x.c];
+    width = packed_channels(static_cast<int>(channels));
+    stride = packed_channels(x.active.c);
+    const int64_t end = min(first + static_cast<int64_t>(lanes) * kVector, x.c);
+    for (int64_t channel = first + threadIdx.x; channel < end; channel += kPoolThreads) {
+      if (rank[channel + 1] == rank[channel]) y[channel] = 0.0f;
+    }
   }
-  const ActiveChannels& active = x.active;
-  const int32_t* list = active.list(sample);
-  const int32_t* rank = active.rank(sample);
-  const int channels = rank[active.c], width = packed_channels(channels);
-  const int64_t end = min(first + static_cast<int64_t>(lanes) * kVector, x.c);
-  for (int64_t channel = first + threadIdx.x; channel < end; channel += kPoolThreads) {
-    if (rank[channel + 1] == rank[channel]) y[channel] = 0.0f;
-  }
-  const float* image = x.data + sample * x.pixels * packed_channels(active.c) + begin * width;
-  pool_tile<Pool, kVector>(image, count, width, first, lanes, divisor, room,
-                           [&](int64_t channel, const Lane<kVector>& kept) {
+  pool_tile<Pool, kVector>(x.data + (sample * x.pixels * stride + begin * width), count, width, first, lanes, divisor,
+                           room, [&](int64_t channel, const Lane<kVector>& kept) {
+                             if (list == nullptr) return kept.store(y + channel);
                              for (int v = 0; v < kVector; ++v) {
                                if (channel + v < channels) y[list[channel + v]] = kept.at[v];
                              }

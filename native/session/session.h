@@ -48,7 +48,7 @@ std::unique_ptr<Session> compile_cpu(Plan plan, const CpuOptions& options);
 
 struct CudaOptions {
   int64_t max_batch;
-  std::shared_ptr<cuda::Context> context;  // of this session alone
+  std::shared_ptr<cuda::Context> context;  // of the device to run on
   cuda::Precision precision = cuda::Precision::Fp32;
 };
 

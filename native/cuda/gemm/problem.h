@@ -65,7 +65,7 @@ struct GemmProblem {
   int64_t y_size;
   bool splittable;    // this launch writes all of y
   const float* bias;      // [columns], or nullptr
-  const float* residual;  // as y, or nullptr
+  const float* residual;  // as y, or nullptr; of WindowRows and Rows
   Activation activation;
 
   int part_count;

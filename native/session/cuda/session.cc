@@ -12,21 +12,23 @@ namespace {
 using device::Network;
 using device::Workspace;
 
-// Of a workspace; a run of more samples than fit goes in pieces. Far more than what fills any device at once.
-constexpr int64_t kWorkspaceFloats = int64_t{1} << 28;  // 1 GiB
+// Of a workspace; a run of more samples than fit goes in pieces. 1 GiB is far more than what fills any device at once.
+constexpr int64_t kWorkspaceBytes = int64_t{1} << 30;
+constexpr int64_t kDeviceShare = 8;  // and a workspace is at most this part of the device's memory
 
-int64_t batch_of(const Plan& plan, int64_t max_batch) {
-  const int64_t floats = std::max<int64_t>(1, device::lay_out(plan, 1).value_floats);
-  return std::clamp<int64_t>(kWorkspaceFloats / floats, 1, max_batch);
+int64_t batch_of(const Plan& plan, int64_t max_batch, uint64_t device_bytes) {
+  const int64_t bytes = std::min(kWorkspaceBytes, static_cast<int64_t>(device_bytes) / kDeviceShare);
+  const int64_t sample = device::lay_out(plan, 1).value_floats * static_cast<int64_t>(sizeof(float));
+  return std::clamp<int64_t>(bytes / sample, 1, max_batch);
 }
 
 class CudaSession final : public Session {
  public:
   CudaSession(Plan plan, const CudaOptions& options) {
-    network_.context = options.context;
+    network_.context = options.context->another();  // its memory goes with the session
     network_.context->set_precision(options.precision);
     network_.plan = std::move(plan);
-    network_.batch = batch_of(network_.plan, options.max_batch);
+    network_.batch = batch_of(network_.plan, options.max_batch, network_.context->memory().total);
     network_.layout = device::lay_out(network_.plan, network_.batch);
     device::Weights weights;
     network_.steps = device::make_steps(network_.plan, network_.layout, weights);
