@@ -39,7 +39,8 @@ void channel_saliency(const ChannelSaliencyParams& p) {
   }
   const DeviceBuffer parts(static_cast<std::size_t>(p.n * used * p.c) * sizeof(float));
   launch_pool_channels<MaxMagnitudePool>(x, parts.as<float>(), p.n, share, 1.0f, current_stream());
-  launch_pool_channels<MaxMagnitudePool>(all_channels(parts.as<float>(), used, p.c), p.saliency, p.n, used, 1.0f, current_stream());
+  launch_pool_channels<MaxMagnitudePool>(all_channels(parts.as<float>(), used, p.c), p.saliency, p.n, used, 1.0f,
+                                         current_stream());
 }
 
 }  // namespace ftwt::cuda

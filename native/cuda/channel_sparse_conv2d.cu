@@ -8,8 +8,9 @@
 //      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the
 //      columns, which are neighbours but for the masked channels between.
 //   3. Results pass through shared memory, and each block writes all channels from its first active one to the next
-//      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing. Compiled networks add
-//      bias, residual and activation here, and may have the active channels alone written, packed as step 1 does it.
+//      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing. Compiled networks
+//      add bias, residual and activation here, and may have the active channels alone written, packed as step 1 does
+//      it.
 //
 // The gradient for x is the same product with the roles of the channels swapped: packed dy, the filter transposed once
 // ([taps, c_out, c_in]), and the taps mirrored. With a stride, the pixels of one residue class meet the same taps, so

@@ -1,13 +1,15 @@
 // Windows over each channel alone, in compiled networks: depthwise convolution and pooling of the active channels.
 //
-// A thread computes one channel of kPixels neighbouring output pixels; neighbours in a warp have neighbouring channels of
-// y, so that whole lines are written. With x packed, a channel finds its place by its rank, and what a warp reads of a
-// pixel is the packed channels between its first and its last. Channels that are not active are zeros where y holds all.
+// A thread computes one channel of kPixels neighbouring output pixels; neighbours in a warp have neighbouring channels
+// of y, so that whole lines are written. With x packed, a channel finds its place by its rank, and what a warp reads of
+// a pixel is the packed channels between its first and its last. Channels that are not active are zeros where y holds
+// all.
 //
 // Grid: (worst case of strips x channels / 256, samples); blocks beyond a sample's channels end at once. No sum depends
-// on the batch. Bytes: the active channels of x and y once, neighbouring windows meet in L1. With 3 x 3 taps, 9 loads of
-// x and 9 / kPixels of the filter for an output: some 12 of the 32 that a multiprocessor's cycle serves, 600 G outputs/s
-// on an H100, beside the 420 G/s that memory gives at 8 bytes an output. [64, 56, 56, 128] half active: 103 MB, 31 us.
+// on the batch. Bytes: the active channels of x and y once, neighbouring windows meet in L1. With 3 x 3 taps, 9 loads
+// of x and 9 / kPixels of the filter for an output: some 12 of the 32 that a multiprocessor's cycle serves, 600 G
+// outputs/s on an H100, beside the 420 G/s that memory gives at 8 bytes an output. [64, 56, 56, 128] half active: 103
+// MB, 31 us.
 //
 // Hazards: 32-bit index arithmetic within a sample. Taps in the padding are skipped: a filter may hold infinities.
 #include <algorithm>
@@ -122,9 +124,9 @@ __global__ void __launch_bounds__(kThreads) channel_windows_kernel(ChannelWindow
     const int channel = channel_of(p.y, sample, column);
     float result[kPixels];
     int cells[kPixels] = {};
-    const float start = op == WindowOp::Maximum                                             ? -INFINITY
+    const float start = op == WindowOp::Maximum                                        ? -INFINITY
                         : op == WindowOp::Product && p.bias != nullptr && channel >= 0 ? p.bias[channel]
-                                                                                            : 0.0f;
+                                                                                       : 0.0f;
 #pragma unroll
     for (int i = 0; i < kPixels; ++i) result[i] = start;
     const int from = channel < 0 ? 0 : static_cast<int>(p.multiplier.quotient(static_cast<uint32_t>(channel)));

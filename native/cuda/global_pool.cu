@@ -1,5 +1,5 @@
-// Pooling of whole images in compiled networks. Grid: n * tiles of channels blocks of 256 threads (channel_pool.cuh), so
-// that no sum depends on n. Bytes: x, packed or not, read once: [128, 8, 8, 512] 17 MB, 5 us at 3.35 TB/s.
+// Pooling of whole images in compiled networks. Grid: n * tiles of channels blocks of 256 threads (channel_pool.cuh),
+// so that no sum depends on n. Bytes: x, packed or not, read once: [128, 8, 8, 512] 17 MB, 5 us at 3.35 TB/s.
 //
 // Hazards: one block reads all pixels of its channels, so few samples with large images leave the device idle.
 #include "cuda/channel_pool.cuh"

@@ -107,8 +107,8 @@ __device__ void list_gate(const ActiveOutput& gate, int64_t sample, const float*
 
 // gate.lists nullptr: none are listed. Four blocks at once, or the compiler spills to fit six.
 template <class Pool, int kPoolVector, int kDenseVector>
-__global__ void __launch_bounds__(kThreads, 4) mask_predictor_kernel(PooledPixels x, PredictorHead p, ActiveOutput gate,
-                                                                  float divisor, PredictorTiling tiling) {
+__global__ void __launch_bounds__(kThreads, 4)
+    mask_predictor_kernel(PooledPixels x, PredictorHead p, ActiveOutput gate, float divisor, PredictorTiling tiling) {
   constexpr int kVector = kPoolVector > kDenseVector ? kPoolVector : kDenseVector;
   FTWT_SHARED(float, room, [kThreads * kVector]);
   FTWT_SHARED(float, warp_room, [kPoolWarps]);

@@ -1,9 +1,9 @@
 // The predictor's gradient: one block a sample takes dy through the dense layer (a warp a row of the weights) and the
-// softmax; a second launch spreads the result over the pixels, one block a tile of channels, as in channel_pool.cuh. The
-// maximum is looked for again: its pixel is not kept from the forward pass.
+// softmax; a second launch spreads the result over the pixels, one block a tile of channels, as in channel_pool.cuh.
+// The maximum is looked for again: its pixel is not kept from the forward pass.
 //
-// Grid: n blocks of 256 threads; scattering n * tiles. Bytes: x read and dx written once, and the weights by every block
-// (from L2). Limit: memory for large images ([128, 32, 32, 64]: 20 us), L2 for small ones.
+// Grid: n blocks of 256 threads; scattering n * tiles. Bytes: x read and dx written once, and the weights by every
+// block (from L2). Limit: memory for large images ([128, 32, 32, 64]: 20 us), L2 for small ones.
 //
 // Hazards: NaN as on the host.
 #include "cuda/channel_pool.cuh"

@@ -75,9 +75,9 @@ void sparse_pool(const SparsePool& params);
 
 // Where the lists of active channels go, and what else is to be known of them.
 struct ActiveOutput {
-  int32_t* lists;         // as in ActiveView
-  int32_t* ranks;         // as in ActiveView
-  int32_t* counts;        // of sample i at i * count_stride
+  int32_t* lists;   // as in ActiveView
+  int32_t* ranks;   // as in ActiveView
+  int32_t* counts;  // of sample i at i * count_stride
   int64_t count_stride;
   uint8_t* masks;         // [c] of sample i from i * mask_stride on, 1 = active
   const uint8_t* forced;  // as `masks`: taken in place of what is predicted; or nullptr

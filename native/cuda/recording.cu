@@ -12,7 +12,9 @@ thread_local UseScratch* scratch_in_use = nullptr;
 
 constexpr std::size_t kScratchAlignment = 256;  // that of the pool
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment; }
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
+}
 
 class RecordedGraph final : public Graph {
  public:

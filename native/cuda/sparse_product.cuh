@@ -27,9 +27,9 @@ struct WindowAxis {
 struct SparseProduct {
   WindowAxis h, w;
   ActiveChannels depth, columns;
-  const float* source;  // packed [n, source pixels, depth]
-  const float* filter;  // [taps, depth.c, columns.c]
-  float* target;        // [n, target pixels, columns.c], or packed
+  const float* source;    // packed [n, source pixels, depth]
+  const float* filter;    // [taps, depth.c, columns.c]
+  float* target;          // [n, target pixels, columns.c], or packed
   const float* bias;      // [columns.c], or nullptr
   const float* residual;  // as the target that is not packed, or nullptr
   Activation activation;

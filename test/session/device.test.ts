@@ -89,6 +89,16 @@ test('every order of threads gives the same bits', () => {
   session.dispose();
 });
 
+test('a predictor of a large image, which more than one block pools', () => {
+  for (const pooling of ['max', 'average'] as const) {
+    const options = { pooling, kernelSize: 1 };
+    const model = modelOf([66, 66, 3], chain(dynamic(16, options), dynamic(5, options), ...head()));
+    const session = compile(model, { maxBatch: 2, device });
+    checkRun(session, model, 2, pooling);
+    session.dispose();
+  }
+});
+
 test('an input of NaN', () => {
   const model = mixed();
   const session = compile(model, { maxBatch: 2, device });
@@ -98,7 +108,10 @@ test('an input of NaN', () => {
   const { logits, masks } = session.run(x, { masks: true });
   const { maskWidth } = session;
   const first = session.dynamicLayers[0].channels;
-  assert.ok(masks!.slice(0, first).every((value) => value === 0), 'the first predictor sees it');
+  assert.ok(
+    masks!.slice(0, first).every((value) => value === 0),
+    'the first predictor sees it',
+  );
   assert.deepEqual(masks!.slice(maskWidth), clean.masks!.slice(maskWidth), 'the other image');
   assert.deepEqual(logits.slice(4), clean.logits.slice(4), 'the other image');
   session.dispose();

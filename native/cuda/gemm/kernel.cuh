@@ -41,7 +41,8 @@ __device__ __forceinline__ void store_group(float* to, const float (&values)[kGr
   }
 }
 
-// Adds the bias and the residual, applies the activation and stores. `row_offsets` is shared memory that nobody reads any more.
+// Adds the bias and the residual, applies the activation and stores. `row_offsets` is shared memory that nobody reads
+// any more.
 template <class Core, class LoaderA, bool kResidual>
 __device__ __forceinline__ void store_tile(const GemmProblem& p, const GemmPart& part, const LaunchShape& shape,
                                            const Core& core, int64_t first_row, int first_column, int64_t matrix,
@@ -136,7 +137,7 @@ __global__ void __launch_bounds__(Core::kThreads, Core::kBlocksAtOnce)
   // No gradient and no transposed matrix has a residual, and their registers are few.
   constexpr bool kResidual = !kAColumns && !kBColumns;
   store_tile<Core, typename L::LoaderA, kResidual>(p, part, shape, core, first_row, first_column, matrix, split,
-                                        reinterpret_cast<int64_t*>(stages));
+                                                   reinterpret_cast<int64_t*>(stages));
 }
 
 }  // namespace ftwt::cuda::gemm

@@ -63,7 +63,7 @@ struct GemmProblem {
   MatrixY y;
   int columns;  // of y
   int64_t y_size;
-  bool splittable;    // this launch writes all of y
+  bool splittable;        // this launch writes all of y
   const float* bias;      // [columns], or nullptr
   const float* residual;  // as y, or nullptr; of WindowRows and Rows
   Activation activation;

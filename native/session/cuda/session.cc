@@ -37,7 +37,7 @@ class CudaSession final : public Session {
       if (node.predictor) std::vector<float>().swap(node.predictor->weights);
     }
     upload(weights.all());
-    idle_.push_back(std::make_unique<Workspace>(network_));  // so that too large a batch is known now
+    idle_.push_back(take_workspace());  // so that a lack of memory is known now
   }
 
   void run(const Run& run) override {
@@ -106,6 +106,7 @@ class CudaSession final : public Session {
         return workspace;
       }
     }
+    const cuda::UseContext use(*network_.context);
     return std::make_unique<Workspace>(network_);
   }
 

@@ -33,12 +33,11 @@ class PoolStep final : public PlainStep {
   void queue(const State& state) const override {
     const int32_t input = node_.inputs[0];
     if (state.place(input).packed) {
-      const Conv2dShape shape = {state.n,     in_.h,       in_.w,          in_.c,          node_.kh,      node_.kw,       in_.c,
-                                 node_.out.h, node_.out.w, node_.stride_h, node_.stride_w, node_.pad_top, node_.pad_left, 1,
-                                 1};
+      const Conv2dShape shape = {state.n,        in_.h,         in_.w,          in_.c,       node_.kh,
+                                 node_.kw,       in_.c,         node_.out.h,    node_.out.w, node_.stride_h,
+                                 node_.stride_w, node_.pad_top, node_.pad_left, 1,           1};
       const cuda::Activations packed = state.activations(input);
-      return cuda::sparse_pool(
-          {shape, packed, node_.average, {y(state), packed.active, state.place(output_).packed}});
+      return cuda::sparse_pool({shape, packed, node_.average, {y(state), packed.active, state.place(output_).packed}});
     }
     cuda::pool({node_.average, x(state), y(state), state.n, in_.h, in_.w, in_.c, node_.out.h, node_.out.w, node_.kh,
                 node_.kw, node_.stride_h, node_.stride_w, node_.pad_top, node_.pad_left});
@@ -91,12 +90,10 @@ class PadStep final : public PlainStep {
   void queue(const State& state) const override {
     const Shape& out = node_.out;
     cuda::fill({y(state), count(state), 0.0f});
-    cuda::copy({{3,
-                 {state.n, in_.h, in_.w * in_.c},
-                 {in_.floats(), in_.w * in_.c, 1},
-                 {out.floats(), out.w * out.c, 1}},
-                x(state),
-                y(state) + (node_.pad_top * out.w + node_.pad_left) * out.c});
+    cuda::copy(
+        {{3, {state.n, in_.h, in_.w * in_.c}, {in_.floats(), in_.w * in_.c, 1}, {out.floats(), out.w * out.c, 1}},
+         x(state),
+         y(state) + (node_.pad_top * out.w + node_.pad_left) * out.c});
   }
 };
 
@@ -120,9 +117,7 @@ class ReshapeStep final : public PlainStep {
  public:
   using PlainStep::PlainStep;
   const char* variant() const override { return "reshape"; }
-  void queue(const State& state) const override {
-    cuda::copy({{1, {count(state)}, {1}, {1}}, x(state), y(state)});
-  }
+  void queue(const State& state) const override { cuda::copy({{1, {count(state)}, {1}, {1}}, x(state), y(state)}); }
 };
 
 class ActivationStep final : public PlainStep {
@@ -144,9 +139,7 @@ class SoftmaxStep final : public PlainStep {
  public:
   using PlainStep::PlainStep;
   const char* variant() const override { return "softmax"; }
-  void queue(const State& state) const override {
-    cuda::softmax({x(state), y(state), state.n * in_.pixels(), in_.c});
-  }
+  void queue(const State& state) const override { cuda::softmax({x(state), y(state), state.n * in_.pixels(), in_.c}); }
 };
 
 std::unique_ptr<Step> make_step(const Plan& plan, const Layout& layout, int32_t i, Weights& weights) {
@@ -181,13 +174,8 @@ cuda::ActiveView State::active(int32_t gate, int64_t c) const {
 cuda::ActiveOutput State::active_output(int32_t gate) const {
   int32_t* list = lists + layout->list_offsets[gate];
   const int64_t offset = layout->gates.mask_offsets[gate];
-  return {list,
-          list + batch * layout->gates.channels[gate],
-          counts + gate,
-          layout->gates.count(),
-          masks + offset,
-          forced == nullptr ? nullptr : forced + offset,
-          mask_width};
+  return {list,           list + batch * layout->gates.channels[gate],   counts + gate, layout->gates.count(),
+          masks + offset, forced == nullptr ? nullptr : forced + offset, mask_width};
 }
 
 cuda::Activations State::activations(int32_t value) const {

@@ -42,8 +42,20 @@ class WeightedStep : public Step {
   Activation activation() const { return node_.function ? Activation::Linear : node_.activation; }
 
   Conv2dShape shape(int64_t n) const {
-    return {n,           in_.h,         in_.w,          in_.c,          node_.kh,      node_.kw,         node_.out.c,
-            node_.out.h, node_.out.w,   node_.stride_h, node_.stride_w, node_.pad_top, node_.pad_left,   node_.dilation_h,
+    return {n,
+            in_.h,
+            in_.w,
+            in_.c,
+            node_.kh,
+            node_.kw,
+            node_.out.c,
+            node_.out.h,
+            node_.out.w,
+            node_.stride_h,
+            node_.stride_w,
+            node_.pad_top,
+            node_.pad_left,
+            node_.dilation_h,
             node_.dilation_w};
   }
 
@@ -111,8 +123,8 @@ class DepthwiseStep final : public WeightedStep {
   const char* variant() const override { return "depthwise convolution"; }
 
   void queue(const State& state) const override {
-    cuda::depthwise_conv2d({shape(state.n), state.data(input_), state.weights + filter_, bias(state), activation(),
-                            state.data(output_)});
+    cuda::depthwise_conv2d(
+        {shape(state.n), state.data(input_), state.weights + filter_, bias(state), activation(), state.data(output_)});
     queue_function(state);
   }
 
@@ -183,7 +195,10 @@ class ScaleStep final : public Step {
 class PredictorStep final : public Step {
  public:
   PredictorStep(const Node& node, int32_t gate, Weights& weights)
-      : node_(node), gate_(gate), weights_(weights.add(node.predictor->weights)), bias_(weights.add(node.predictor->bias)) {}
+      : node_(node),
+        gate_(gate),
+        weights_(weights.add(node.predictor->weights)),
+        bias_(weights.add(node.predictor->bias)) {}
   const char* variant() const override { return "predictor"; }
 
   void queue(const State& state) const override {

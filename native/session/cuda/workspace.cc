@@ -122,8 +122,7 @@ void Workspace::fill_host(const Run& run) const {
 
 void Workspace::read_host(const Run& run) const {
   const int64_t gates = network_.layout.gates.count();
-  std::memcpy(run.output, output_.as<float>(),
-              float_bytes(run.n * network_.plan.shape(network_.plan.output).floats()));
+  std::memcpy(run.output, output_.as<float>(), float_bytes(run.n * network_.plan.shape(network_.plan.output).floats()));
   if (run.active_counts != nullptr) {
     std::memcpy(run.active_counts, counts_.as<int32_t>(), static_cast<std::size_t>(run.n * gates) * sizeof(int32_t));
   }

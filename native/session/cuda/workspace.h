@@ -28,6 +28,7 @@ struct Network {
 // Used by one thread at a time.
 class Workspace {
  public:
+  // With the network's context in use.
   explicit Workspace(const Network& network);
   ~Workspace();
 
