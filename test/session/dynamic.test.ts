@@ -185,6 +185,15 @@ test('sums and concatenations of dynamic layers', () => {
         dynamic(),
         apply(layers.concatenate(), apply(dynamic('relu'), x), x, apply(dynamic(), x)),
       ),
+    'read by a convolution and a concatenation': (x) => {
+      const y = apply(dynamic('relu'), x);
+      return apply(layers.concatenate(), y, apply(dynamic('relu'), y));
+    },
+    'read by a pooling and as a residual': (x) => {
+      const y = apply(dynamic('relu'), x);
+      const pooled = apply(layers.maxPooling2d({ poolSize: 3, strides: 1, padding: 'same' }), y);
+      return add(y, apply(dynamic(), pooled));
+    },
     'a layer at two places': (x) => {
       const shared = layers.conv2d({ filters: 3, kernelSize: 1 });
       return apply(dynamic(), apply(shared, apply(layers.reLU(), apply(shared, x))));
