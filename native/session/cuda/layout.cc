@@ -58,9 +58,7 @@ std::vector<bool> steady_nodes(const Plan& plan) {
 }
 
 int64_t sample_floats(const ValueLayout& value) {
-  constexpr int64_t kPackedChannels = 4;
-  const int64_t c = value.shape.c;
-  return value.shape.pixels() * (value.packed ? (c + kPackedChannels - 1) / kPackedChannels * kPackedChannels : c);
+  return value.shape.pixels() * (value.packed ? padded_channels(value.shape.c) : value.shape.c);
 }
 
 }  // namespace

@@ -3,10 +3,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "cuda/network_ops.h"
 #include "session/gates.h"
 #include "session/plan.h"
 
 namespace ftwt::session::device {
+
+// Of packed values and of the filters of dense convolutions.
+constexpr int64_t padded_channels(int64_t c) {
+  constexpr int64_t kMultiple = ftwt::cuda::kPackedChannels;
+  return (c + kMultiple - 1) / kMultiple * kMultiple;
+}
 
 struct ValueLayout {
   Shape shape;

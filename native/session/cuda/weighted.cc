@@ -11,16 +11,14 @@ namespace {
 
 namespace cuda = ftwt::cuda;
 
-int64_t whole_words(int64_t c) { return (c + 3) / 4 * 4; }
-
-// [taps, c_in, c_out] with channels padded to multiples of 4, as dense_convolution reads it.
+// [taps, c_in, c_out] with padded channels, as dense_convolution reads it.
 std::vector<float> padded_filter(const std::vector<float>& filter, int64_t taps, int64_t c_in, int64_t c_out) {
-  const int64_t columns = whole_words(c_out);
-  std::vector<float> padded(static_cast<std::size_t>(taps * whole_words(c_in) * columns));
+  const int64_t columns = padded_channels(c_out);
+  std::vector<float> padded(static_cast<std::size_t>(taps * padded_channels(c_in) * columns));
   for (int64_t tap = 0; tap < taps; ++tap) {
     for (int64_t i = 0; i < c_in; ++i) {
       std::copy_n(filter.data() + (tap * c_in + i) * c_out, c_out,
-                  padded.data() + (tap * whole_words(c_in) + i) * columns);
+                  padded.data() + (tap * padded_channels(c_in) + i) * columns);
     }
   }
   return padded;
