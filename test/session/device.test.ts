@@ -165,18 +165,21 @@ test('a run of more images than a workspace has room for goes in pieces', () => 
 test('the device has its memory back after a dispose', async () => {
   const model = mixed();
   const x = values(model, 4);
-  const before = freeBytes();
-  for (let i = 0; i < 3; i++) {
+  const free = [freeBytes()];
+  for (let i = 0; i < 4; i++) {
     const session = compile(model, { maxBatch: 4, device });
-    assert.ok(session.memoryBytes > 0 && freeBytes() < before);
+    assert.ok(session.memoryBytes > 0 && freeBytes() < free[0]);
     session.run(x);
     await Promise.all([session.runAsync(x), session.runAsync(x), session.runAsync(x)]);
     session.profile(x);
     session.dispose();
     session.dispose();
     await setImmediate();
-    assert.equal(freeBytes(), before);
+    free.push(freeBytes());
   }
+  if (device === 'emulator') return assert.equal(new Set(free).size, 1);
+  // A GPU keeps the code of the kernels that have run; what the pool of a run takes is at least 2 MiB.
+  assert.ok(free[1] - free[4] < 4 * 2 ** 20, free.join(', '));
 });
 
 test('out of memory is an error, and nothing leaks', () => {
