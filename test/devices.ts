@@ -27,6 +27,12 @@ export function backendsUnderTest(): string[] {
   return ['native', 'emulator', ...(hasGpu ? ['cuda'] : [])];
 }
 
+/** Where sessions run, as `compile` names it: like `backendsUnderTest`, but nothing beside what FTWT_TEST_DEVICE leaves. */
+export function sessionDevices(): string[] {
+  const only = process.env.FTWT_TEST_DEVICE;
+  return only === undefined ? backendsUnderTest() : [only];
+}
+
 /** `native`, with each instruction set of this processor in turn. */
 export function* eachInstructionSet(): Generator<string> {
   const { instructionSet, instructionSets } = binding.info();

@@ -118,6 +118,21 @@ function training(): void {
   }
 }
 
+/** Compiled networks, whose ops are not in the table: packed channels, residual sums, depthwise convolutions. */
+function sessions(device: string, precision: ftwt.Precision): void {
+  const networks = [ftwt.resnet({ depth: 8 }), ftwt.mobilenetV1({ alpha: 0.25 })];
+  for (const model of networks.flatMap((network) => [
+    network,
+    ftwt.makeDynamic(network, { mass: 0.9 }),
+  ])) {
+    const session = ftwt.compile(model, { device, precision, maxBatch: 2 });
+    const images = uniform([2, ...session.inputShape]).dataSync<'float32'>();
+    const { masks } = session.run(images, { masks: true });
+    session.run(images, { forcedMasks: masks });
+    session.dispose();
+  }
+}
+
 /** Counts the calls of each op of a backend. */
 function counted(ops: OpTable): Map<string, number> {
   const table = ops as unknown as Record<string, (fields: never) => void>;
@@ -140,6 +155,7 @@ async function main(device: string): Promise<void> {
     backend.setPrecision(precision);
     for (const run of runs) run();
     for (const call of Object.values(calls)) tf.tidy(() => void call());
+    tf.tidy(() => sessions(device, precision));
     backend.synchronize();
   }
   const missing = [...counts].filter(([, count]) => count === 0).map(([name]) => name);

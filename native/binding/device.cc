@@ -158,9 +158,7 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
 
 Napi::Value set_precision(const Napi::CallbackInfo& info) {
   const SharedContext& context = device_context(info[0]);
-  const std::string name = info[1].ToString().Utf8Value();
-  if (name != "fp32" && name != "tf32") invalid("Expected the precision fp32 or tf32, got " + name);
-  context->set_precision(name == "tf32" ? cuda::Precision::Tf32 : cuda::Precision::Fp32);
+  context->set_precision(read_precision(info[1]));
   return info.Env().Undefined();
 }
 
@@ -175,6 +173,12 @@ const std::shared_ptr<cuda::Context>& device_context(const Napi::Value& value) {
   const auto* context = open_handle<SharedContext>(value, kContextTag);
   if (context == nullptr) invalid("Expected a device that deviceOpen has returned");
   return *context;
+}
+
+cuda::Precision read_precision(const Napi::Value& value) {
+  const std::string name = value.ToString().Utf8Value();
+  if (name != "fp32" && name != "tf32") invalid("Expected the precision fp32 or tf32, got " + name);
+  return name == "tf32" ? cuda::Precision::Tf32 : cuda::Precision::Fp32;
 }
 
 DeviceBlock& device_block(const Napi::Value& value, const char* name) {

@@ -51,7 +51,9 @@ std::shared_ptr<session::Session> compile_on(session::Plan plan, const Fields& o
   if (!options.has("device")) {
     return session::compile_cpu(std::move(plan), {.max_batch = max_batch, .measure = options.flag("measure")});
   }
-  throw Error(ErrorCode::NoDevice, "Sessions on a GPU are not part of this build");
+  session::CudaOptions cuda = {.max_batch = max_batch, .context = device_context(options.value("device"))};
+  if (options.has("precision")) cuda.precision = read_precision(options.value("precision"));
+  return session::compile_cuda(std::move(plan), cuda);
 }
 
 Napi::Value compile(const Napi::CallbackInfo& info) {

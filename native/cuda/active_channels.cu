@@ -10,14 +10,10 @@
 
 #include <algorithm>
 
-#include "cuda/device.cuh"
-
 namespace ftwt::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kWarp = 32;
-constexpr int kWarps = kThreads / kWarp;
+constexpr int kThreads = kListThreads;
 constexpr int kPackPerBlock = 4 * kThreads;  // quads
 constexpr int64_t kMaxGridY = 65535;
 
@@ -29,30 +25,12 @@ struct Side {
 };
 
 __global__ void __launch_bounds__(kThreads) active_lists_kernel(Side in, Side out) {
-  FTWT_SHARED(int, counts, [kWarps]);
+  FTWT_SHARED(int, counts, [kListWarps]);
   const Side side = blockIdx.y == 0 ? in : out;
   const int64_t sample = blockIdx.x;
-  const int thread = static_cast<int>(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp;
   const float* mask = side.mask + sample * side.c;
-  int32_t* list = side.lists + sample * side.c;
-  int32_t* rank = side.ranks + sample * (side.c + 1);
-  int before = 0;  // active channels of the rounds so far
-  for (int first = 0; first < side.c; first += kThreads) {
-    const int channel = first + thread;
-    const bool active = channel < side.c && mask[channel] > 0;
-    const unsigned votes = __ballot_sync(0xffffffffu, active);
-    if (lane == 0) counts[warp] = __popc(votes);
-    __syncthreads();
-    int place = before + __popc(votes & ((1u << lane) - 1));
-    for (int i = 0; i < kWarps; ++i) {
-      place += i < warp ? counts[i] : 0;
-      before += counts[i];
-    }
-    if (channel < side.c) rank[channel] = place;
-    if (active) list[place] = channel;
-    __syncthreads();  // before the counts of the next round
-  }
-  if (thread == 0) rank[side.c] = before;
+  const auto is_active = [mask](int channel) { return mask[channel] > 0; };
+  list_active(side.c, is_active, side.lists + sample * side.c, side.ranks + sample * (side.c + 1), counts);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -91,8 +69,8 @@ ActiveLists::ActiveLists(const ChannelMasks& masks, const Conv2dShape& s)
   int32_t* ranks = lists + list_ints(s);
   const Side in{masks.input, lists, ranks, static_cast<int>(s.c_in)};
   const Side out{masks.output, lists + s.n * s.c_in, ranks + s.n * (s.c_in + 1), static_cast<int>(s.c_out)};
-  in_ = {in.lists, in.ranks, in.c};
-  out_ = {out.lists, out.ranks, out.c};
+  in_ = ActiveChannels({in.lists, in.ranks, in.c, false});
+  out_ = ActiveChannels({out.lists, out.ranks, out.c, false});
   launch(active_lists_kernel, dim3(static_cast<unsigned>(s.n), 2), kThreads, 0, current_stream(), in, out);
 }
 

@@ -5,19 +5,50 @@
 #include <cstdint>
 
 #include "cuda/context.h"
+#include "cuda/device.cuh"
+#include "cuda/network_ops.h"
 #include "ops/channel_sparse_conv2d.h"
 
 namespace ftwt::cuda {
 
-struct ActiveChannels {
-  const int32_t* lists;  // [n, c]: the active channels of each sample, ascending; what follows them is not written
-  const int32_t* ranks;  // [n, c + 1]: how many channels below each one are active
-  int c;
+struct ActiveChannels : ActiveView {
+  ActiveChannels() = default;
+  explicit ActiveChannels(const ActiveView& view) : ActiveView(view) {}
 
-  __device__ __forceinline__ const int32_t* list(int64_t sample) const { return lists + sample * c; }
-  __device__ __forceinline__ const int32_t* rank(int64_t sample) const { return ranks + sample * (c + 1); }
+  __device__ __forceinline__ const int32_t* list(int64_t sample) const { return shared ? lists : lists + sample * c; }
+  __device__ __forceinline__ const int32_t* rank(int64_t sample) const {
+    return shared ? ranks : ranks + sample * (c + 1);
+  }
   __device__ __forceinline__ int count(int64_t sample) const { return rank(sample)[c]; }
 };
+
+// Lists the channels of one sample for which is_active(channel) is true, by a block of kListThreads. Every thread gets
+// their number. counts: kListWarps ints of shared memory.
+constexpr int kListThreads = 256;
+constexpr int kListWarps = kListThreads / 32;
+template <class IsActive>
+__device__ __forceinline__ int list_active(int c, const IsActive& is_active, int32_t* list, int32_t* rank,
+                                           int* counts) {
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  int before = 0;  // active channels of the rounds so far
+  for (int first = 0; first < c; first += kListThreads) {
+    const int channel = first + thread;
+    const bool active = channel < c && is_active(channel);
+    const unsigned votes = __ballot_sync(0xffffffffu, active);
+    if (lane == 0) counts[warp] = __popc(votes);
+    __syncthreads();
+    int place = before + __popc(votes & ((1u << lane) - 1));
+    for (int i = 0; i < kListWarps; ++i) {
+      place += i < warp ? counts[i] : 0;
+      before += counts[i];
+    }
+    if (channel < c) rank[channel] = place;
+    if (active) list[place] = channel;
+    __syncthreads();  // before the counts of the next round
+  }
+  if (thread == 0) rank[c] = before;
+  return before;
+}
 
 // Of the inputs and outputs of a convolution.
 class ActiveLists {
@@ -31,8 +62,6 @@ class ActiveLists {
   ActiveChannels in_, out_;
 };
 
-// Packed pixels hold this multiple of channels; what exceeds the active ones is zero.
-constexpr int kPackedChannels = 4;
 __host__ __device__ constexpr int packed_channels(int active) {
   return (active + kPackedChannels - 1) / kPackedChannels * kPackedChannels;
 }

@@ -26,6 +26,7 @@ constexpr int64_t kMaxSplits = 1024;
 
 void channel_saliency(const ChannelSaliencyParams& p) {
   if (p.n * p.c == 0) return;
+  const PooledPixels x = all_channels(p.x, p.pixels, p.c);
   const int64_t blocks = p.n * pool_tiling(p.c, aligned_to_vector(p.x)).tiles;
   const int64_t wanted = kBlocksPerMultiprocessor * current_limits().multiprocessors / blocks;
   const int64_t most = std::min(kMaxSplits, p.pixels / kMinSplitPixels);
@@ -33,12 +34,13 @@ void channel_saliency(const ChannelSaliencyParams& p) {
   const int64_t share = std::max<int64_t>(1, (p.pixels + splits - 1) / splits);
   const int64_t used = (p.pixels + share - 1) / share;
   if (used <= 1) {
-    launch_pool_channels<MaxMagnitudePool>(p.x, p.saliency, p.n, p.pixels, p.c, share, current_stream());
+    launch_pool_channels<MaxMagnitudePool>(x, p.saliency, p.n, share, 1.0f, current_stream());
     return;
   }
   const DeviceBuffer parts(static_cast<std::size_t>(p.n * used * p.c) * sizeof(float));
-  launch_pool_channels<MaxMagnitudePool>(p.x, parts.as<float>(), p.n, p.pixels, p.c, share, current_stream());
-  launch_pool_channels<MaxMagnitudePool>(parts.as<float>(), p.saliency, p.n, used, p.c, used, current_stream());
+  launch_pool_channels<MaxMagnitudePool>(x, parts.as<float>(), p.n, share, 1.0f, current_stream());
+  launch_pool_channels<MaxMagnitudePool>(all_channels(parts.as<float>(), used, p.c), p.saliency, p.n, used, 1.0f,
+                                         current_stream());
 }
 
 }  // namespace ftwt::cuda

@@ -8,7 +8,9 @@
 //      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the
 //      columns, which are neighbours but for the masked channels between.
 //   3. Results pass through shared memory, and each block writes all channels from its first active one to the next
-//      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing.
+//      block's, the masked ones as zeros: y is written once, in whole rows, and needs no clearing. Compiled networks
+//      add bias, residual and activation here, and may have the active channels alone written, packed as step 1 does
+//      it.
 //
 // The gradient for x is the same product with the roles of the channels swapped: packed dy, the filter transposed once
 // ([taps, c_out, c_in]), and the taps mirrored. With a stride, the pixels of one residue class meet the same taps, so
@@ -31,9 +33,11 @@
 #include <algorithm>
 #include <climits>
 #include <numeric>
+#include <optional>
 
 #include "cuda/context.h"
 #include "cuda/sparse_product.cuh"
+#include "cuda/sparse_store.cuh"
 
 namespace ftwt::cuda {
 namespace {
@@ -43,27 +47,6 @@ constexpr int64_t kBlocksPerMultiprocessor = 2;
 constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
 constexpr int kTransposeTile = 32;
 constexpr int kTransposeRows = 8;
-
-// Writes channels [first, last) of the tile's pixels, whose active ones are the columns from first_column on.
-template <class Tile>
-__device__ void write_channels(const SparseProduct& p, int64_t sample, int first_row, int first_column, int first,
-                               int last, const float* sums) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int rows = min(Tile::kRows, p.h.rows * p.w.rows - first_row);
-  const int32_t* ranks = p.columns.rank(sample);
-  float* image = p.target + sample * p.h.target_size * p.w.target_size * p.columns.c;
-  for (int row = warp; row < rows; row += Tile::kThreads / 32) {
-    const int pixel = first_row + row;
-    const int64_t h = p.h.first_target + static_cast<int64_t>(pixel / p.w.rows) * p.h.target_step;
-    const int64_t w = p.w.first_target + static_cast<int64_t>(pixel % p.w.rows) * p.w.target_step;
-    float* target = image + (h * p.w.target_size + w) * p.columns.c;
-    const float* from = sums + row * kStrideSum - first_column;
-    for (int channel = first + lane; channel < last; channel += 32) {
-      const int rank = ranks[channel];
-      target[channel] = ranks[channel + 1] > rank ? from[rank] : 0.0f;
-    }
-  }
-}
 
 template <class Tile>
 __global__ void __launch_bounds__(Tile::kThreads) channel_sparse_conv2d_kernel(SparseProduct p) {
@@ -106,6 +89,7 @@ __global__ void __launch_bounds__(Tile::kThreads) channel_sparse_conv2d_kernel(S
   }
   tile.store(room);
   __syncthreads();
+  if (p.packed) return write_packed<Tile>(p, sample, first_row, first_column, room);
   const int32_t* list = p.columns.list(sample);
   const int first = column_tile == 0 ? 0 : list[first_column];
   const int last = first_column + kTileColumns < column_count ? list[first_column + kTileColumns] : p.columns.c;
@@ -245,6 +229,37 @@ void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
                .source = x.as<float>(),
                .filter = p.filter,
                .target = p.y,
+               .bias = nullptr,
+               .residual = nullptr,
+               .activation = Activation::Linear,
+               .packed = false,
+               .filter_w = static_cast<int>(s.kw),
+               .row_tiles = 0,
+               .column_tiles = 0},
+              s.n);
+}
+
+void sparse_convolution(const SparseConvolution& p) {
+  const Conv2dShape& s = p.shape;
+  check_sizes(s);
+  const ActiveChannels in(p.x.active);
+  const bool as_packed = p.x.packed || (in.shared && s.c_in % kPackedChannels == 0);
+  std::optional<DeviceBuffer> packed;
+  if (!as_packed) {
+    packed.emplace(packed_floats(s.n, s.h * s.w, in.c) * sizeof(float));
+    pack_active(p.x.data, s.n, s.h * s.w, in, packed->as<float>());
+  }
+  run_product({.h = forward_axis(vertical(s)),
+               .w = forward_axis(horizontal(s)),
+               .depth = in,
+               .columns = ActiveChannels(p.y.active),
+               .source = packed ? packed->as<float>() : p.x.data,
+               .filter = p.filter,
+               .target = p.y.data,
+               .bias = p.bias,
+               .residual = p.residual,
+               .activation = p.activation,
+               .packed = p.y.packed,
                .filter_w = static_cast<int>(s.kw),
                .row_tiles = 0,
                .column_tiles = 0},
@@ -271,6 +286,10 @@ void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInput
                    .source = dy.as<float>(),
                    .filter = filter.as<float>(),
                    .target = p.dx,
+                   .bias = nullptr,
+                   .residual = nullptr,
+                   .activation = Activation::Linear,
+                   .packed = false,
                    .filter_w = static_cast<int>(s.kw),
                    .row_tiles = 0,
                    .column_tiles = 0},

@@ -10,7 +10,8 @@
 
 namespace ftwt::cuda {
 
-// Of the context in use on this thread (UseContext in cuda/runtime.h).
+// The context in use on this thread (UseContext in cuda/runtime.h), and its stream.
+Context& current_context();
 cudaStream_t current_stream();
 
 // What launchers decide by.
@@ -22,7 +23,8 @@ struct DeviceLimits {
 const DeviceLimits& current_limits();
 Precision current_precision();
 
-// Scratch in stream order: freed when the launches that were queued before its end have run.
+// Scratch in stream order: free for others when the launches that were queued before its end have run. From the pool of
+// the context, or while a UseScratch (cuda/recording.h) lives on this thread, from there.
 class DeviceBuffer {
  public:
   explicit DeviceBuffer(std::size_t bytes);
@@ -37,6 +39,7 @@ class DeviceBuffer {
 
  private:
   void* data_;
+  std::size_t scratch_bytes_;  // 0: of the pool
 };
 
 }  // namespace ftwt::cuda

@@ -22,6 +22,7 @@
 
 #include "cuda/gemm/aligned.h"
 #include "cuda/gemm/gemm.h"
+#include "cuda/network_ops.h"
 
 namespace ftwt::cuda {
 namespace {
@@ -92,18 +93,26 @@ struct Axis {
 void conv2d(const Conv2dParams& p) {
   const Conv2dShape& s = p.shape;
   if (output_pixels(s) == 0 || s.c_out == 0) return;
+  const Aligned filter(p.filter, tap_count(s), s.c_in, s.c_out, whole_words(s.c_in));
+  dense_convolution({s, p.x, filter.data(), p.bias, nullptr, p.activation, false, p.y});
+}
+
+void dense_convolution(const DenseConvolution& p) {
+  const Conv2dShape& s = p.shape;
+  if (output_pixels(s) == 0) return;
   const int64_t c_in = whole_words(s.c_in);
   const int64_t c_out = whole_words(s.c_out);
   const Aligned x(p.x, input_pixels(s), s.c_in);
-  const Aligned filter(p.filter, tap_count(s), s.c_in, s.c_out, c_in);
 
   GemmProblem gemm = single_product();
+  gemm.splittable = !p.steady;
   gemm.a = input_window(s, x.data(), c_in);
-  gemm.b = {filter.data(), c_out, gemm_size(c_out), 0, 0, 0};
+  gemm.b = {p.filter, c_out, gemm_size(c_out), 0, 0, 0};
   gemm.y = {p.y, s.out_h * s.out_w * s.c_out, s.out_w * s.c_out, s.c_out, gemm_size(s.out_w)};
   gemm.columns = gemm_size(s.c_out);
   gemm.y_size = output_pixels(s) * s.c_out;
   gemm.bias = p.bias;
+  gemm.residual = p.residual;
   gemm.activation = p.activation;
   gemm.parts[0] = output_grid(s, output_pixels(s), tap_count(s) * c_in);
   run_gemm(gemm);

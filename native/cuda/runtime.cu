@@ -168,6 +168,12 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
     precision_ = precision;
   }
 
+  std::shared_ptr<Context> another() const override {
+    auto context = std::make_shared<DeviceContext>(device_);
+    context->precision_ = precision_;
+    return context;
+  }
+
   int device() const { return device_; }
   Precision precision() const { return precision_; }
   cudaStream_t stream() const { return stream_; }
@@ -253,14 +259,12 @@ UseContext::UseContext(Context& context) : outer_(current) {
 
 UseContext::~UseContext() { current = static_cast<DeviceContext*>(outer_); }
 
+Context& current_context() { return in_use(); }
+
 cudaStream_t current_stream() { return in_use().stream(); }
 
 const DeviceLimits& current_limits() { return in_use().limits(); }
 
 Precision current_precision() { return in_use().precision(); }
-
-DeviceBuffer::DeviceBuffer(std::size_t bytes) : data_(in_use().allocate(bytes)) {}
-
-DeviceBuffer::~DeviceBuffer() { in_use().free(data_); }
 
 }  // namespace ftwt::cuda

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ftwt::cuda {
@@ -63,6 +64,32 @@ class Context {
   virtual MemoryUse memory() = 0;
   // Of the ops from now on. Tf32 on a device without it (before compute capability 8.0): InvalidArgument.
   virtual void set_precision(Precision precision) = 0;
+  // Another one of the same device and precision, with a stream and a pool of its own.
+  virtual std::shared_ptr<Context> another() const = 0;
+};
+
+// Memory of a context; any thread may release it.
+class DeviceBlock {
+ public:
+  DeviceBlock(std::shared_ptr<Context> context, std::size_t bytes)
+      : context_(std::move(context)), bytes_(bytes), data_(context_->allocate(bytes)) {}
+  ~DeviceBlock() { release(); }
+  DeviceBlock(const DeviceBlock&) = delete;
+  DeviceBlock& operator=(const DeviceBlock&) = delete;
+
+  void release() noexcept {
+    if (data_ != nullptr) context_->free(data_);
+    data_ = nullptr;
+  }
+
+  Context& context() const { return *context_; }
+  std::size_t bytes() const { return bytes_; }
+  void* data() const { return data_; }  // nullptr once released
+
+ private:
+  std::shared_ptr<Context> context_;
+  std::size_t bytes_;
+  void* data_;
 };
 
 // Throws NoDevice with the driver's reason.

@@ -1,4 +1,5 @@
 // Stands in for runtime.cu where the addon is built without CUDA.
+#include "cuda/recording.h"
 #include "cuda/runtime.h"
 
 #include "ops/common.h"
@@ -15,5 +16,15 @@ void set_schedule(const std::string&) { throw Error(ErrorCode::InvalidArgument, 
 
 UseContext::UseContext(Context&) : outer_(nullptr) {}
 UseContext::~UseContext() = default;
+
+// Of no use without a context.
+std::unique_ptr<Graph> record_graph(const std::function<void()>&) { return nullptr; }
+UseScratch::UseScratch(void*, std::size_t) {}
+UseScratch::~UseScratch() = default;
+HostBlock::HostBlock(std::size_t) {}
+HostBlock::~HostBlock() = default;
+void queue_upload(void*, const void*, std::size_t) {}
+void queue_download(void*, const void*, std::size_t) {}
+std::unique_ptr<Stopwatch> start_stopwatch() { return nullptr; }
 
 }  // namespace ftwt::cuda

@@ -9,6 +9,7 @@
 #include "cuda/active_channels.cuh"
 #include "cuda/device.cuh"
 #include "cuda/sparse_tile.cuh"
+#include "ops/activation.h"
 
 namespace ftwt::cuda {
 
@@ -26,9 +27,13 @@ struct WindowAxis {
 struct SparseProduct {
   WindowAxis h, w;
   ActiveChannels depth, columns;
-  const float* source;  // packed [n, source pixels, depth]
-  const float* filter;  // [taps, depth.c, columns.c]
-  float* target;        // [n, target pixels, columns.c]
+  const float* source;    // packed [n, source pixels, depth]
+  const float* filter;    // [taps, depth.c, columns.c]
+  float* target;          // [n, target pixels, columns.c], or packed
+  const float* bias;      // [columns.c], or nullptr
+  const float* residual;  // as the target that is not packed, or nullptr
+  Activation activation;
+  bool packed;  // the target
   int filter_w;
   int row_tiles, column_tiles;
 };

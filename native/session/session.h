@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cuda/runtime.h"
 #include "session/plan.h"
 
 namespace ftwt::session {
@@ -30,7 +31,8 @@ struct NodeProfile {
 class Session {
  public:
   virtual ~Session() = default;
-  // Any number of threads may run at once. A sample's results are the same bits in any batch.
+  // Any number of threads may run at once. A sample's masks are the same in any batch, and so are the bits of its
+  // output on the CPU; on a GPU they are in any batch of the same size.
   virtual void run(const Run& run) = 0;
   // As `run`, timed node by node.
   virtual std::vector<NodeProfile> profile(const Run& run) = 0;
@@ -43,5 +45,15 @@ struct CpuOptions {
 };
 
 std::unique_ptr<Session> compile_cpu(Plan plan, const CpuOptions& options);
+
+struct CudaOptions {
+  int64_t max_batch;
+  std::shared_ptr<cuda::Context> context;  // of the device to run on
+  cuda::Precision precision = cuda::Precision::Fp32;
+};
+
+// Throws OutOfMemory where the device has no room for the weights and one run; InvalidArgument where a value of the
+// plan is too large for it, or it lacks the precision.
+std::unique_ptr<Session> compile_cuda(Plan plan, const CudaOptions& options);
 
 }  // namespace ftwt::session

@@ -21,9 +21,9 @@ export interface CompileOptions {
   device?: string;
   /** Of products on a GPU; default `fp32`. See `setPrecision`. */
   precision?: Precision;
-  /** The largest batch that a run may have; working memory grows with it. Default 32. */
+  /** The largest batch that a run may have; working memory grows with it, on a GPU to 1 GiB for a run. Default 32. */
   maxBatch?: number;
-  /** Choose the kernel of each layer by timing the candidates here, which takes a moment; default true. */
+  /** On the CPU: choose the kernel of each layer by timing the candidates here, which takes a moment; default true. */
   measure?: boolean;
 }
 

@@ -49,8 +49,8 @@ export interface LayerProfile {
 }
 
 /**
- * Runs a compiled network; see `compile`. Any number of runs may be in flight at once. An image's result is the same,
- * bit for bit, in whatever batch it is.
+ * Runs a compiled network; see `compile`. Any number of runs may be in flight at once. An image's masks are the same in
+ * whatever batch it is, and so are its logits, bit for bit: on a GPU in batches of the same size.
  */
 export class Session {
   /** Of one image: [h, w, c]. */

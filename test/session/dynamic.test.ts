@@ -15,6 +15,7 @@ import {
   type Session,
 } from '../../src/index.js';
 import { uniform } from '../agrees.js';
+import { sessionDevices } from '../devices.js';
 import {
   chain,
   closeLogits,
@@ -48,16 +49,39 @@ const builders: Record<string, () => tf.LayersModel> = {
   vggSmall: () => vggSmall({ seed: 1, head: 'flatten' }),
 };
 
+/** For the emulator, which takes its time. */
+const smallBuilders: typeof builders = {
+  'resnet 8': () => resnet({ depth: 8, seed: 1 }),
+  'mobilenetV1, alpha 0.25': () => mobilenetV1({ seed: 1, alpha: 0.25 }),
+  vggSmall: () => vggSmall({ seed: 1, head: 'flatten' }),
+};
+
+/** What the builders' tests go through. */
+function* networks(): Generator<{
+  label: string;
+  build: () => tf.LayersModel;
+  device: string;
+  /** The largest to try. */
+  batch: number;
+}> {
+  for (const device of sessionDevices()) {
+    const emulated = device === 'emulator';
+    for (const [name, build] of Object.entries(emulated ? smallBuilders : builders)) {
+      yield { label: `${name} on ${device}`, build, device, batch: emulated ? 3 : 8 };
+    }
+  }
+}
+
 test('the builders, dense', () => {
-  for (const [label, build] of Object.entries(builders)) {
-    sessionAgrees(label, scatter(build()), [1, 3, 8]);
+  for (const { label, build, device, batch } of networks()) {
+    sessionAgrees(label, scatter(build()), [1, batch], { device });
   }
 });
 
 test('the builders, dynamic, with masks that vary from image to image', () => {
-  for (const [label, build] of Object.entries(builders)) {
+  for (const { label, build, device, batch } of networks()) {
     const model = scatter(makeDynamic(build(), { mass }));
-    sessionAgrees(label, model, [1, 3, 8]);
+    sessionAgrees(label, model, [1, 3, batch], { device });
     const x = images(model, 8);
     const { masks } = predict(model, x);
     const rows = [...masks.values()].map((mask) => {
@@ -161,6 +185,15 @@ test('sums and concatenations of dynamic layers', () => {
         dynamic(),
         apply(layers.concatenate(), apply(dynamic('relu'), x), x, apply(dynamic(), x)),
       ),
+    'read by a convolution and a concatenation': (x) => {
+      const y = apply(dynamic('relu'), x);
+      return apply(layers.concatenate(), y, apply(dynamic('relu'), y));
+    },
+    'read by a pooling and as a residual': (x) => {
+      const y = apply(dynamic('relu'), x);
+      const pooled = apply(layers.maxPooling2d({ poolSize: 3, strides: 1, padding: 'same' }), y);
+      return add(y, apply(dynamic(), pooled));
+    },
     'a layer at two places': (x) => {
       const shared = layers.conv2d({ filters: 3, kernelSize: 1 });
       return apply(dynamic(), apply(shared, apply(layers.reLU(), apply(shared, x))));
@@ -174,7 +207,7 @@ test('sums and concatenations of dynamic layers', () => {
 });
 
 test('no active channel, all of them, and one', () => {
-  for (const [label, build] of Object.entries(builders)) {
+  for (const { label, build, device } of networks()) {
     const model = scatter(makeDynamic(build(), { mass }));
     for (const [which, bias] of Object.entries({
       none: () => -1,
@@ -182,7 +215,7 @@ test('no active channel, all of them, and one', () => {
       one: (c: number) => (c === 2 ? 1 : -1),
     })) {
       setMasks(model, bias);
-      sessionAgrees(`${label}, ${which}`, model, [1, 3]);
+      sessionAgrees(`${label}, ${which}`, model, device === 'emulator' ? [2] : [1, 3], { device });
     }
   }
 });
@@ -192,7 +225,42 @@ function bitsEqual(actual: Float32Array, expected: Float32Array, label: string):
   assert.deepEqual(bits(actual), bits(expected), label);
 }
 
-test("an image's result does not depend on its batch, bit for bit", () => {
+test('images so large that a batch goes through the network in parts', () => {
+  if (!sessionDevices().includes('native')) return;
+  const size = 64;
+  const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]) =>
+    layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
+  const dynamic = (filters: number, strides = 1) =>
+    ours.dynamicConv2d({
+      ...{ filters, kernelSize: 3, padding: 'same', activation: 'relu', mass, strides },
+    });
+  const input = tf.input({ shape: [size, size, 3] });
+  const wide = apply(dynamic(64), input); // parts of 2 images
+  const sum = apply(layers.add(), apply(dynamic(64), apply(dynamic(64), wide)), wide);
+  const half = apply(dynamic(48, 2), sum); // of 4
+  const small = apply(dynamic(16, 2), half); // of 8: the image's values, small again, are read by the next part
+  const skip = apply(dynamic(16, 4), wide);
+  const head = apply(
+    layers.dense({ units: 5 }),
+    apply(layers.flatten(), apply(layers.add(), small, skip)),
+  );
+  const model = scatter(tf.model({ inputs: input, outputs: head }));
+  const session = compile(model, { maxBatch: 8 });
+  const x = images(model, 8);
+  const whole = session.run(x, { masks: true });
+  for (let n = 0; n < 8; n++) {
+    const values = x.dataSync<'float32'>().slice(n * size * size * 3, (n + 1) * size * size * 3);
+    const one = session.run(values, { masks: true });
+    bitsEqual(one.logits, whole.logits.slice(n * 5, (n + 1) * 5), `image ${n}`);
+    const { maskWidth } = session;
+    assert.deepEqual(one.masks, whole.masks!.slice(n * maskWidth, (n + 1) * maskWidth));
+  }
+  session.dispose();
+  sessionAgrees('large images', model, [8], { device: 'native' });
+});
+
+test("an image's result on the CPU does not depend on its batch, bit for bit", () => {
+  if (!sessionDevices().includes('native')) return;
   for (const [label, build] of Object.entries(builders)) {
     for (const measure of [true, false]) {
       const model = scatter(makeDynamic(build(), { mass }));
@@ -221,10 +289,38 @@ test("an image's result does not depend on its batch, bit for bit", () => {
   }
 });
 
-test('forced masks take the place of the predicted', () => {
-  for (const [label, build] of Object.entries(builders)) {
+test('on a GPU its masks do not depend on the batch, and its bits on nothing but the size', () => {
+  for (const { label, build, device } of networks()) {
+    if (device === 'native') continue;
     const model = scatter(makeDynamic(build(), { mass }));
-    const session = compile(model, { maxBatch: 3, measure: false });
+    const session = compile(model, { maxBatch: 4, device });
+    const x = images(model, 4).dataSync<'float32'>();
+    const floats = x.length / 4;
+    const image = (i: number) => x.subarray(i * floats, (i + 1) * floats);
+    const runOf = (...order: number[]) => {
+      const input = Float32Array.from(order.flatMap((i) => [...image(i)]));
+      const { logits, masks } = session.run(input, { masks: true });
+      const width = logits.length / order.length;
+      return order.map((_, n) => ({
+        logits: logits.slice(n * width, (n + 1) * width),
+        masks: masks!.slice(n * session.maskWidth, (n + 1) * session.maskWidth),
+      }));
+    };
+    const [first, second] = runOf(0, 1);
+    bitsEqual(runOf(1, 3)[0].logits, second.logits, label);
+    bitsEqual(runOf(2, 0)[1].logits, first.logits, label);
+    for (const order of [[0], [3, 2, 0], [1, 0, 2, 3]]) {
+      const at = order.indexOf(0);
+      assert.deepEqual(runOf(...order)[at].masks, first.masks, `${label}, batch ${order.length}`);
+    }
+    session.dispose();
+  }
+});
+
+test('forced masks take the place of the predicted', () => {
+  for (const { label, build, device } of networks()) {
+    const model = scatter(makeDynamic(build(), { mass }));
+    const session = compile(model, { maxBatch: 3, measure: false, device });
     const x = images(model, 3);
     const predicted = session.run(x, { masks: true });
     const again = session.run(x, { forcedMasks: predicted.masks, masks: true });
@@ -250,8 +346,8 @@ test('forced masks take the place of the predicted', () => {
 });
 
 /** Counts and MACs of a run are those of `measureMacs`. */
-function agreesOnMacs(label: string, model: tf.LayersModel): Session {
-  const session = compile(model, { maxBatch: 5, measure: false });
+function agreesOnMacs(label: string, model: tf.LayersModel, device = 'native'): Session {
+  const session = compile(model, { maxBatch: 5, measure: false, device });
   const x = images(model, 5) as tf.Tensor4D;
   const measured = measureMacs(model, x);
   const { macs, activeCounts, masks } = session.run(x, { masks: true });
@@ -271,9 +367,9 @@ function agreesOnMacs(label: string, model: tf.LayersModel): Session {
 }
 
 test('MACs and counts are those of measureMacs', () => {
-  for (const [label, build] of Object.entries(builders)) {
+  for (const { label, build, device } of networks()) {
     const model = scatter(makeDynamic(build(), { mass }));
-    const session = agreesOnMacs(label, model);
+    const session = agreesOnMacs(label, model, device);
     const names = new Set(session.dynamicLayers.map(({ name }) => name));
     assert.equal(names.size, session.dynamicLayers.length);
     session.dispose();
@@ -283,8 +379,12 @@ test('MACs and counts are those of measureMacs', () => {
 test('a profile names every layer, and its MACs sum to those of the run', () => {
   const dense = scatter(vggSmall({ seed: 1 }));
   const model = scatter(makeDynamic(vggSmall({ seed: 1 }), { mass }));
-  for (const [label, network] of Object.entries({ dense, dynamic: model })) {
-    const session = compile(network, { maxBatch: 4, measure: false });
+  const cases = sessionDevices().flatMap((device) =>
+    Object.entries({ dense, dynamic: model }).map(([name, network]) => ({ device, name, network })),
+  );
+  for (const { device, name, network } of cases) {
+    const label = `${name} on ${device}`;
+    const session = compile(network, { maxBatch: 4, measure: false, device });
     const x = images(network, 4);
     const { macs } = session.run(x);
     const profile = session.profile(x);

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs';
 import { compile, recordMasks, type CompileOptions, type RunResult } from '../../src/index.js';
 import { uniform } from '../agrees.js';
 import { allClose } from '../allClose.js';
+import { sessionDevices } from '../devices.js';
 
 /** By the name of a weight: the interval that its values are drawn from. */
 function interval(name: string, shape: number[]): [number, number] {
@@ -93,25 +94,47 @@ export function closeLogits(actual: Float32Array, expected: Float32Array, label:
   allClose(actual, expected, { absolute: 1e-4 * largest, relative: 0 }, label);
 }
 
-/** Asserts that a compiled model gives the tfjs model's shape, logits and masks, for batches of the given sizes. */
+/** Of the emulator, which takes its time. */
+const largestEmulatedBatch = 3;
+
+/**
+ * Asserts that a compiled model gives the tfjs model's shape, logits and masks, for batches of the given sizes.
+ * @param options without a device: on every one
+ */
 export function sessionAgrees(
   label: string,
   model: tf.LayersModel,
   batches = [1, 3],
   options: CompileOptions = {},
 ): void {
-  const session = compile(model, { maxBatch: Math.max(...batches), measure: false, ...options });
+  const expected = batches.map((n) => {
+    const x = images(model, n);
+    return { x, ...predict(model, x) };
+  });
+  for (const device of options.device === undefined ? sessionDevices() : [options.device]) {
+    const most = device === 'emulator' ? largestEmulatedBatch : Infinity;
+    const chosen = expected.filter((_, i) => batches[i] <= most);
+    agreesOnce(`${label} on ${device}`, model, chosen, { ...options, device });
+  }
+  expected.forEach(({ x }) => x.dispose());
+}
+
+function agreesOnce(
+  label: string,
+  model: tf.LayersModel,
+  batches: (Expected & { x: tf.Tensor })[],
+  options: CompileOptions,
+): void {
+  const maxBatch = Math.max(...batches.map(({ x }) => x.shape[0]));
+  const session = compile(model, { maxBatch, measure: false, ...options });
   try {
-    for (const n of batches) {
-      const x = images(model, n);
-      const expected = predict(model, x);
+    for (const { x, ...expected } of batches) {
       const result = session.run(x, { masks: true });
-      const text = `${label}, batch ${n}`;
+      const text = `${label}, batch ${x.shape[0]}`;
       assert.deepEqual(result.shape, expected.shape, text);
       const masks = masksOf(result, session.dynamicLayers, session.maskWidth);
       assert.deepEqual(sorted(masks), sorted(expected.masks), text);
       closeLogits(result.logits, expected.logits, text);
-      x.dispose();
     }
   } finally {
     session.dispose();

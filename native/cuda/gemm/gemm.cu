@@ -73,7 +73,7 @@ constexpr int kSumWarps = 8;
 constexpr int kSumBlocksPerMultiprocessor = 32;
 
 __global__ void sum_splits_kernel(const float* partials, int64_t size, int splits, int columns, const float* bias,
-                                  Activation activation, float* y) {
+                                  const float* residual, Activation activation, float* y) {
   FTWT_SHARED(float, sums, [kSumWarps][kSumLanes]);
   const auto lane = threadIdx.x, warp = threadIdx.y;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * kSumLanes; first < size;
@@ -90,7 +90,9 @@ __global__ void sum_splits_kernel(const float* partials, int64_t size, int split
     __syncthreads();
     if (warp == 0 && i < size) {
       for (unsigned other = 1; other < blockDim.y; ++other) sum += sums[other][lane];
-      y[i] = activate(bias == nullptr ? sum : sum + bias[i % columns], activation);
+      if (bias != nullptr) sum += bias[i % columns];
+      if (residual != nullptr) sum += residual[i];
+      y[i] = activate(sum, activation);
     }
     __syncthreads();
   }
@@ -101,7 +103,7 @@ void sum_splits(const GemmProblem& p, const float* partials, int splits) {
       std::min(tiles_of(p.y_size, kSumLanes), int64_t{kSumBlocksPerMultiprocessor} * current_limits().multiprocessors);
   launch(sum_splits_kernel, dim3(static_cast<unsigned>(blocks)),
          dim3(kSumLanes, static_cast<unsigned>(std::min(splits, kSumWarps))), 0, current_stream(), partials, p.y_size,
-         splits, p.columns, p.bias, p.activation, p.y.data);
+         splits, p.columns, p.bias, p.residual, p.activation, p.y.data);
 }
 
 }  // namespace

@@ -41,8 +41,9 @@ __device__ __forceinline__ void store_group(float* to, const float (&values)[kGr
   }
 }
 
-// Adds the bias, applies the activation and stores. `row_offsets` is shared memory that nobody reads any more.
-template <class Core, class LoaderA>
+// Adds the bias and the residual, applies the activation and stores. `row_offsets` is shared memory that nobody reads
+// any more.
+template <class Core, class LoaderA, bool kResidual>
 __device__ __forceinline__ void store_tile(const GemmProblem& p, const GemmPart& part, const LaunchShape& shape,
                                            const Core& core, int64_t first_row, int first_column, int64_t matrix,
                                            int split, int64_t* row_offsets) {
@@ -54,7 +55,9 @@ __device__ __forceinline__ void store_tile(const GemmProblem& p, const GemmPart&
   __syncthreads();
 
   const bool whole = shape.splits == 1;
-  float* const y = (whole ? p.y.data : shape.partials + split * p.y_size) + (matrix * p.y_stride + part.y_offset);
+  const int64_t place = matrix * p.y_stride + part.y_offset;
+  float* const y = (whole ? p.y.data : shape.partials + split * p.y_size) + place;
+  const float* const residual = kResidual && whole && p.residual != nullptr ? p.residual + place : nullptr;
 #pragma unroll
   for (int group = 0; group < Core::kThreadGroups; ++group) {
     const int column = first_column + core.column(group);
@@ -71,7 +74,8 @@ __device__ __forceinline__ void store_tile(const GemmProblem& p, const GemmPart&
 #pragma unroll
       for (int e = 0; e < Core::kGroup; ++e) {
         const float sum = core.sum(i, group, e);
-        values[e] = whole ? activate(sum + bias[e], p.activation) : sum;
+        const float other = residual != nullptr && e < count ? residual[offset + column + e] : 0.0f;
+        values[e] = whole ? activate(sum + bias[e] + other, p.activation) : sum;
       }
       store_group(y + (offset + column), values, count, shape.vector_stores);
     }
@@ -130,8 +134,10 @@ __global__ void __launch_bounds__(Core::kThreads, Core::kBlocksAtOnce)
     used = used + 1 == Core::kStages ? 0 : used + 1;
   }
   __syncthreads();
-  store_tile<Core, typename L::LoaderA>(p, part, shape, core, first_row, first_column, matrix, split,
-                                        reinterpret_cast<int64_t*>(stages));
+  // No gradient and no transposed matrix has a residual, and their registers are few.
+  constexpr bool kResidual = !kAColumns && !kBColumns;
+  store_tile<Core, typename L::LoaderA, kResidual>(p, part, shape, core, first_row, first_column, matrix, split,
+                                                   reinterpret_cast<int64_t*>(stages));
 }
 
 }  // namespace ftwt::cuda::gemm

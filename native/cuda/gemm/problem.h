@@ -1,4 +1,4 @@
-// What the tiled GEMM computes: y = activation(A B + bias) for matrices that may be gathered from images.
+// What the tiled GEMM computes: y = activation(A B + bias + residual) for matrices that may be gathered from images.
 //
 // A [rows, depth] comes in two forms:
 //   WindowRows     rows are pixels of a grid, the sum runs over (tap, channel): convolution, its input gradient, and a
@@ -63,8 +63,9 @@ struct GemmProblem {
   MatrixY y;
   int columns;  // of y
   int64_t y_size;
-  bool splittable;    // this launch writes all of y
-  const float* bias;  // [columns], or nullptr
+  bool splittable;        // this launch writes all of y
+  const float* bias;      // [columns], or nullptr
+  const float* residual;  // as y, or nullptr; of WindowRows and Rows
   Activation activation;
 
   int part_count;

@@ -1,8 +1,9 @@
 #include "session/cpu/placement.h"
 
 #include <algorithm>
-#include <iterator>
-#include <map>
+
+#include "session/arena.h"
+#include "session/gates.h"
 
 namespace ftwt::session {
 namespace {
@@ -13,113 +14,64 @@ int64_t plane_floats(int64_t pixels) { return pixels < 64 ? pixels : spread_stri
 
 constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 
-// Free ranges of the working memory.
-class Arena {
- public:
-  int64_t take(int64_t floats) {
-    for (auto it = free_.begin(); it != free_.end(); ++it) {
-      if (it->second < floats) continue;
-      const auto [offset, size] = *it;
-      free_.erase(it);
-      if (size > floats) free_[offset + floats] = size - floats;
-      return offset;
-    }
-    if (!free_.empty()) {  // grow the last range
-      const auto last = std::prev(free_.end());
-      if (last->first + last->second == end_) {
-        const int64_t offset = last->first;
-        free_.erase(last);
-        end_ = offset + floats;
-        return offset;
-      }
-    }
-    const int64_t offset = end_;
-    end_ += floats;
-    return offset;
+// What a node reads and writes for the samples of a section should stay in the last-level cache, in floats.
+constexpr int64_t kSectionFloats = 1 << 20;
+
+std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout>& values, int64_t max_samples) {
+  std::vector<Section> sections;
+  for (int32_t i = 0; i < static_cast<int32_t>(plan.nodes.size()); ++i) {
+    int64_t floats = values[i + 1].sample;
+    for (const int32_t value : plan.nodes[i].inputs) floats += values[value].sample;
+    int64_t samples = max_samples;
+    while (samples > 1 && samples * floats > kSectionFloats) samples = (samples + 1) / 2;
+    if (sections.empty() || sections.back().samples != samples) sections.push_back({i, i, samples});
+    sections.back().end = i + 1;
   }
-
-  void give_back(int64_t offset, int64_t floats) {
-    auto next = free_.lower_bound(offset);
-    if (next != free_.end() && offset + floats == next->first) {
-      floats += next->second;
-      next = free_.erase(next);
-    }
-    if (next != free_.begin()) {
-      const auto before = std::prev(next);
-      if (before->first + before->second == offset) {
-        before->second += floats;
-        return;
-      }
-    }
-    free_[offset] = floats;
-  }
-
-  int64_t end() const { return end_; }
-
- private:
-  std::map<int64_t, int64_t> free_;  // offset -> floats
-  int64_t end_ = kSlack;
-};
-
-// A residual is added to all channels, so all of its are stored.
-std::vector<bool> residuals(const Plan& plan) {
-  std::vector<bool> result(plan.nodes.size() + 1);
-  for (const Node& node : plan.nodes) {
-    if (node.residual) result[*node.residual] = true;
-  }
-  return result;
+  return sections;
 }
 
-int32_t gate_of_output(const Node& node, int32_t own, const std::vector<ValueLayout>& values) {
-  switch (node.kind) {
-    case NodeKind::Conv:
-    case NodeKind::Depthwise: return node.residual ? -1 : own;
-    case NodeKind::Pool:
-    case NodeKind::GlobalPool: return values[node.inputs[0]].gate;
-    default: return -1;
-  }
+const Section& section_of(const std::vector<Section>& sections, int32_t node) {
+  return *std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return node < s.end; });
+}
+
+// The section that writes a value. A value that only this section sees has room for the section's samples. The others
+// live through whole sections: these go through their nodes several times.
+const Section& place_in_section(const std::vector<Section>& sections, int32_t value, ValueLayout& layout, Life& life) {
+  const Section& written = section_of(sections, life.first);
+  layout.local = value > 0 && life.last < written.end;  // the image is there before
+  if (layout.local) return written;
+  life.first = value > 0 ? written.first : 0;
+  if (life.last < sections.back().end) life.last = section_of(sections, life.last).end - 1;
+  return written;
 }
 
 }  // namespace
 
 Placement place(const Plan& plan, int64_t max_samples) {
   Placement result;
-  const auto count = static_cast<int32_t>(plan.nodes.size());
-  std::vector<int32_t> last_use(static_cast<std::size_t>(count) + 1, -1);
-  for (int32_t i = 0; i < count; ++i) {
-    for (int32_t value : plan.nodes[i].inputs) last_use[value] = i;
-    if (plan.nodes[i].residual) last_use[*plan.nodes[i].residual] = i;
+  const Gates gates = gates_of(plan);
+  for (int32_t i = 0; i < gates.count(); ++i) {
+    result.gates.push_back({gates.channels[i], gates.mask_offsets[i], result.list_ints});
+    result.list_ints += (gates.channels[i] + 1) * max_samples;
   }
-  last_use[plan.output] = count;
-
-  Arena arena;
-  std::vector<int64_t> floats;
-  const auto add_value = [&](const Shape& shape, int32_t gate) {
+  result.gate_of_node = gates.of_node;
+  const auto count = static_cast<int32_t>(plan.nodes.size()) + 1;
+  for (int32_t value = 0; value < count; ++value) {
+    const Shape& shape = plan.shape(value);
     const int64_t plane = plane_floats(shape.pixels());
-    const int64_t sample = round_up(plane * shape.c, 16);
-    floats.push_back(round_up(sample * max_samples + kSlack, 16));
-    result.values.push_back({shape, plane, sample, arena.take(floats.back()), gate});
-  };
-  const std::vector<bool> dense = residuals(plan);
-  add_value(plan.input, -1);
-  int64_t mask_offset = 0;
-  for (int32_t i = 0; i < count; ++i) {
-    const Node& node = plan.nodes[i];
-    int32_t gate = -1;
-    if (node.predictor) {
-      gate = static_cast<int32_t>(result.gates.size());
-      result.gates.push_back({node.out.c, mask_offset, result.list_ints});
-      mask_offset += node.out.c;
-      result.list_ints += (node.out.c + 1) * max_samples;
-    }
-    result.gate_of_node.push_back(gate);
-    add_value(node.out, dense[i + 1] ? -1 : gate_of_output(node, gate, result.values));
-    for (int32_t value = 0; value <= i + 1; ++value) {
-      const bool unused = value == i + 1 && last_use[value] < 0;
-      if (last_use[value] == i || unused) arena.give_back(result.values[value].offset, floats[value]);
-    }
+    result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value]});
   }
-  result.value_floats = arena.end();
+  result.sections = sections_of(plan, result.values, max_samples);
+  std::vector<Life> lives = lives_of(plan);
+  std::vector<int64_t> floats;
+  for (int32_t value = 0; value < count; ++value) {
+    ValueLayout& layout = result.values[value];
+    const Section& section = place_in_section(result.sections, value, layout, lives[value]);
+    floats.push_back(round_up(layout.sample * (layout.local ? section.samples : max_samples) + kSlack, 16));
+  }
+  const Arena arena = share_memory(lives, floats);
+  for (int32_t value = 0; value < count; ++value) result.values[value].offset = kSlack + arena.offsets[value];
+  result.value_floats = kSlack + arena.end;
   return result;
 }
 

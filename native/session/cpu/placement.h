@@ -7,7 +7,14 @@
 
 namespace ftwt::session {
 
+// Nodes that run one after the other for so many samples, and then for the next: large activations stay in the cache.
+struct Section {
+  int32_t first, end;
+  int64_t samples;
+};
+
 struct Placement {
+  std::vector<Section> sections;      // of all nodes
   std::vector<ValueLayout> values;    // of the plan
   std::vector<Gate> gates;            // of the dynamic nodes, in their order
   std::vector<int32_t> gate_of_node;  // -1: not dynamic

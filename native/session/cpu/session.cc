@@ -37,15 +37,6 @@ struct PlacedStep {
   std::unique_ptr<Step> step;
 };
 
-// Steps that run one after the other for so many samples, and then for the next.
-struct Section {
-  std::size_t begin, end;
-  int64_t samples;
-};
-
-// What a step reads and writes for the samples of a section should stay in the last-level cache, in floats.
-constexpr int64_t kSectionFloats = 1 << 20;
-
 class CpuSession final : public Session {
  public:
   CpuSession(Plan plan, const CpuOptions& options)
@@ -81,27 +72,20 @@ class CpuSession final : public Session {
 
  private:
   void build(const CpuOptions& options) {
-    for (int32_t i = 0; i < static_cast<int32_t>(plan_.nodes.size()); ++i) add_node(i, options);
+    for (int32_t i = 0; i < static_cast<int32_t>(plan_.nodes.size()); ++i) {
+      steps_of_nodes_.push_back(steps_.size());
+      add_node(i, options);
+    }
+    steps_of_nodes_.push_back(steps_.size());
     for (Node& node : plan_.nodes) {  // packed by now
       if (node.kind == NodeKind::Conv || node.kind == NodeKind::Depthwise || node.kind == NodeKind::Dense) {
         std::vector<float>().swap(node.weights);
       }
     }
-    for (std::size_t i = 0; i < steps_.size(); ++i) add_to_section(i);
     for (const PlacedStep& placed : steps_) {
       scratch_floats_ = std::max(scratch_floats_, placed.step->scratch_floats(max_samples_));
     }
     const Lease first(*this);  // a network without room for one run is refused now
-  }
-
-  void add_to_section(std::size_t i) {
-    const Node& node = plan_.nodes[steps_[i].node];
-    int64_t floats = placement_.values[steps_[i].node + 1].sample;
-    for (int32_t value : node.inputs) floats += placement_.values[value].sample;
-    int64_t samples = max_samples_;
-    while (samples > 1 && samples * floats > kSectionFloats) samples = (samples + 1) / 2;
-    if (sections_.empty() || sections_.back().samples != samples) sections_.push_back({i, i, samples});
-    sections_.back().end = i + 1;
   }
 
   void add_node(int32_t i, const CpuOptions& options) {
@@ -157,7 +141,7 @@ class CpuSession final : public Session {
       state.gates = &placement_.gates;
       if (run.forced_masks != nullptr) state.forced_masks = run.forced_masks + first * width;
       read_images(run.images + first * plan_.input.floats(), state, placement_.values[0]);
-      for (const Section& section : sections_) run_section(section, state, seconds);
+      for (const Section& section : placement_.sections) run_section(section, state, seconds);
       write_images(state, placement_.values[plan_.output], run.output + first * outputs);
       for (int64_t s = 0; s < state.samples; ++s) {
         if (run.active_counts != nullptr) {
@@ -174,7 +158,7 @@ class CpuSession final : public Session {
     const int64_t samples = state.samples;
     for (state.first = 0; state.first < samples; state.first += section.samples) {
       state.samples = std::min(section.samples, samples - state.first);
-      for (std::size_t i = section.begin; i < section.end; ++i) {
+      for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
         if (seconds == nullptr) {
           steps_[i].step->run(state);
           continue;
@@ -234,7 +218,7 @@ class CpuSession final : public Session {
   Placement placement_;
   std::vector<int32_t> all_;
   std::vector<PlacedStep> steps_;
-  std::vector<Section> sections_;
+  std::vector<std::size_t> steps_of_nodes_;  // the first step of each node, and their number
   int64_t scratch_floats_ = 0;
 
   mutable std::mutex mutex_;

@@ -17,6 +17,7 @@ struct ValueLayout {
   int64_t offset;  // of the first sample
   // Which dynamic node's channels are the only ones present (the others are 0 and not stored); -1: all are.
   int32_t gate = -1;
+  bool local = false;  // there only for the samples that run now
 };
 
 // The channels that each sample of a run computes in one dynamic node.
@@ -42,7 +43,7 @@ struct State {
 
   // Samples are numbered from the first of those that run now.
   float* sample(const ValueLayout& value, int64_t s) const {
-    return values + value.offset + (first + s) * value.sample;
+    return values + value.offset + ((value.local ? 0 : first) + s) * value.sample;
   }
 
   int32_t* list(int32_t gate, int64_t s) const {
