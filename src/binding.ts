@@ -324,6 +324,8 @@ export interface SessionOptions {
   maxBatch: number;
   /** Choose kernels by timing them. */
   measure: boolean;
+  /** Of convolutions on the CPU, wherever it is possible: for tests. */
+  variant?: string;
   /** Default: the CPU. */
   device?: DeviceHandle;
   precision?: Precision;

@@ -49,7 +49,9 @@ Handle& open_live(const Napi::CallbackInfo& info) {
 std::shared_ptr<session::Session> compile_on(session::Plan plan, const Fields& options) {
   const int64_t max_batch = options.size("maxBatch");
   if (!options.has("device")) {
-    return session::compile_cpu(std::move(plan), {.max_batch = max_batch, .measure = options.flag("measure")});
+    session::CpuOptions cpu = {.max_batch = max_batch, .measure = options.flag("measure")};
+    if (options.has("variant")) cpu.variant = options.text("variant");
+    return session::compile_cpu(std::move(plan), cpu);
   }
   session::CudaOptions cuda = {.max_batch = max_batch, .context = device_context(options.value("device"))};
   if (options.has("precision")) cuda.precision = read_precision(options.value("precision"));

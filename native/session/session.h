@@ -42,6 +42,7 @@ class Session {
 struct CpuOptions {
   int64_t max_batch;
   bool measure = true;  // chooses kernels by timing them here, else by rule
+  std::string variant;  // of convolutions, wherever it is possible; for tests
 };
 
 std::unique_ptr<Session> compile_cpu(Plan plan, const CpuOptions& options);

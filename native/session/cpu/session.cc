@@ -100,7 +100,7 @@ class CpuSession final : public Session {
       case NodeKind::Conv: {
         Convolution convolution = {&node, inputs[0], output, {}, gate};
         if (node.residual) convolution.residual = placement_.values[*node.residual];
-        add(choose_convolution(convolution, options.measure, max_samples_));
+        add(choose_convolution(convolution, options, max_samples_));
         break;
       }
       case NodeKind::Depthwise: add(make_depthwise(node, inputs[0], output, gate)); break;

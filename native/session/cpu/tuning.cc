@@ -150,9 +150,12 @@ ConvVariant measured(const Convolution& c, const std::vector<ConvVariant>& varia
 
 }  // namespace
 
-std::unique_ptr<Step> choose_convolution(const Convolution& c, bool measure, int64_t max_samples) {
+std::unique_ptr<Step> choose_convolution(const Convolution& c, const CpuOptions& options, int64_t max_samples) {
   const std::vector<ConvVariant> variants = possible_variants(c);
-  if (!measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
+  for (ConvVariant variant : variants) {
+    if (options.variant == variant_name(variant)) return make_convolution(c, variant);
+  }
+  if (!options.measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
   static std::mutex mutex;
   static std::map<Key, ConvVariant> known;
   const Key key = key_of(c, max_samples);

@@ -3,9 +3,10 @@
 #include <memory>
 
 #include "session/cpu/convolution.h"
+#include "session/session.h"
 
 namespace ftwt::session {
 
-std::unique_ptr<Step> choose_convolution(const Convolution& convolution, bool measure, int64_t max_samples);
+std::unique_ptr<Step> choose_convolution(const Convolution& convolution, const CpuOptions& options, int64_t max_samples);
 
 }  // namespace ftwt::session

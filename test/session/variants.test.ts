@@ -1,0 +1,139 @@
+/** Every way to run a convolution, with every instruction set of this processor, whatever a compile here would choose. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as tf from '@tensorflow/tfjs';
+import { layers as ours } from '../../src/index.js';
+import { binding } from '../../src/binding.js';
+import { lower } from '../../src/session/lower.js';
+import { encode } from '../../src/session/plan.js';
+import { Session } from '../../src/session/session.js';
+import { eachInstructionSet, sessionDevices } from '../devices.js';
+import { chain, closeLogits, images, modelOf, predict } from './oracle.js';
+
+const maxBatch = 8;
+
+function compileWith(model: tf.LayersModel, variant: string): Session {
+  const lowered = lower(model);
+  const options = { maxBatch, measure: false, variant };
+  const handle = binding.sessionCompile(encode(lowered.plan), options);
+  return new Session(lowered, binding, handle, maxBatch);
+}
+
+/** How many layers run `variant`. */
+function agrees(label: string, model: tf.LayersModel, variant: string): number {
+  let used = 0;
+  for (const device of eachInstructionSet()) {
+    const session = compileWith(model, variant);
+    for (const n of [1, 3, maxBatch]) {
+      const x = images(model, n);
+      const expected = predict(model, x);
+      const { logits } = session.run(x);
+      closeLogits(logits, expected.logits, `${label}, ${device}, batch ${n}`);
+      if (n === 1) {
+        const steps = session.profile(x).flatMap((layer) => layer.steps);
+        used += steps.filter((step) => step.variant === variant).length;
+      }
+      x.dispose();
+    }
+    session.dispose();
+  }
+  return used;
+}
+
+interface Case {
+  size: number;
+  channels: number[];
+  kernelSize: number;
+  strides?: number;
+}
+
+/** Few and many pixels and channels, and numbers that no tile divides. */
+const cases: Record<string, Case[]> = {
+  'shifted planes': [
+    { size: 9, channels: [5, 33, 7], kernelSize: 3 },
+    { size: 30, channels: [3, 40, 66], kernelSize: 3, strides: 2 },
+    { size: 13, channels: [4, 18, 130], kernelSize: 5 },
+  ],
+  'gathered pixels': [
+    { size: 7, channels: [19, 70, 33], kernelSize: 3 },
+    { size: 2, channels: [65, 33, 9], kernelSize: 1 },
+  ],
+  '1x1 in place': [
+    { size: 14, channels: [37, 70, 300], kernelSize: 1 },
+    { size: 4, channels: [200, 35, 64], kernelSize: 1 },
+    { size: 41, channels: [3, 7, 64], kernelSize: 1 },
+  ],
+  'dot products': [
+    { size: 2, channels: [67, 33, 9], kernelSize: 3 },
+    { size: 1, channels: [130, 64, 31], kernelSize: 1 },
+    { size: 2, channels: [5, 4, 3], kernelSize: 2 },
+  ],
+  'winograd 2x2': [
+    { size: 7, channels: [33, 20, 70], kernelSize: 3 },
+    { size: 31, channels: [3, 16, 18], kernelSize: 3 },
+  ],
+  'winograd 4x4': [
+    { size: 14, channels: [40, 33, 65], kernelSize: 3 },
+    { size: 33, channels: [3, 17, 16], kernelSize: 3 },
+  ],
+};
+
+for (const [variant, list] of Object.entries(cases)) {
+  test(variant, () => {
+    if (!sessionDevices().includes('native')) return;
+    for (const { size, channels, kernelSize, strides = 1 } of list) {
+      const [first, ...rest] = channels;
+      for (const mass of [undefined, 0.9]) {
+        const body = rest.map((filters) => {
+          const args = {
+            filters,
+            kernelSize,
+            strides,
+            padding: 'same',
+            activation: 'relu',
+          } as const;
+          return mass === undefined
+            ? tf.layers.conv2d(args)
+            : ours.dynamicConv2d({ ...args, mass });
+        });
+        const label = `${variant}, ${size}x${size}, ${channels.join(' to ')}, mass ${mass}`;
+        const model = modelOf([size, size, first], chain(...body));
+        assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
+      }
+    }
+  });
+}
+
+test('depthwise convolutions, lanes for channels and for pixels', () => {
+  if (!sessionDevices().includes('native')) return;
+  for (const [size, channels, kernelSize, strides] of [
+    [4, 40, 3, 1],
+    [2, 9, 3, 1],
+    [7, 17, 5, 1],
+    [33, 18, 3, 2],
+    [12, 5, 3, 1],
+    [40, 7, 3, 1],
+    [19, 3, 5, 1],
+    [56, 33, 3, 2],
+  ]) {
+    for (const mass of [undefined, 0.9]) {
+      const args = { kernelSize, strides, padding: 'same', depthMultiplier: 2 } as const;
+      const layer =
+        mass === undefined
+          ? tf.layers.depthwiseConv2d(args)
+          : ours.dynamicDepthwiseConv2d({ ...args, mass });
+      const label = `${size}x${size}x${channels}, ${kernelSize}x${kernelSize} / ${strides}`;
+      agrees(label, modelOf([size, size, channels], chain(layer)), '');
+    }
+  }
+});
+
+test('predictors so wide that their signs are told from bytes', () => {
+  if (!sessionDevices().includes('native')) return;
+  for (const softmax of [true, false]) {
+    const dynamic = (filters: number) =>
+      ours.dynamicConv2d({ filters, kernelSize: 1, activation: 'relu', mass: 0.9, softmax });
+    const model = modelOf([3, 3, 150], chain(dynamic(200), dynamic(131), dynamic(140)));
+    agrees(`softmax ${softmax}`, model, '');
+  }
+});
