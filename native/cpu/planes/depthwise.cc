@@ -221,8 +221,7 @@ void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Act
 // Lanes are pixels here. NaN beside a row's end is not seen: it is replaced, not multiplied.
 void depthwise_plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation,
                      float* out) {
-  return w.kh == 3 && w.kw == 3 ? plane<9>(w, in, weights, activation, out)
-                                : plane<0>(w, in, weights, activation, out);
+  return w.kh == 3 && w.kw == 3 ? plane<9>(w, in, weights, activation, out) : plane<0>(w, in, weights, activation, out);
 }
 
 }  // namespace ftwt::FTWT_ISA

@@ -32,7 +32,7 @@ struct Tile {
   const cpu::PlaneGemm* gemm;
   const int32_t* rows;       // the tile's
   const int32_t* next_rows;  // whose weights nobody has read yet, or none
-  int64_t first_row;    // of the list
+  int64_t first_row;         // of the list
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none

@@ -86,8 +86,8 @@ struct WinogradOutput {
   Activation activation;
 };
 
-// out[r, p] = activation(bias[r] + residual[r, p] + sum over k: weights[r, k] * x[p, k]) for the rows r of a list. Rows of
-// weights and x are zeros from `length` to the next multiple of 16.
+// out[r, p] = activation(bias[r] + residual[r, p] + sum over k: weights[r, k] * x[p, k]) for the rows r of a list. Rows
+// of weights and x are zeros from `length` to the next multiple of 16.
 struct DotRows {
   const float* weights;  // [all rows, row_stride]
   int64_t row_stride;
@@ -177,7 +177,7 @@ FTWT_DECLARE_KERNEL(
     int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
                             ftwt::Activation activation, float* scratch);
-    // One plane of stride 1, lanes are pixels. `weights` as above; `in` is readable from pad_left floats before its first
-    // to a window and a vector beyond its last.
+    // One plane of stride 1, lanes are pixels. `weights` as above; `in` is readable from pad_left floats before its
+    // first to a window and a vector beyond its last.
     void depthwise_plane(const ftwt::cpu::PlaneWindow& window, const float* in, const float* weights,
                          ftwt::Activation activation, float* out);)

@@ -40,16 +40,16 @@ template <typename Body>
 void for_every_plane(const State& state, const ValueLayout& value, const Body& body) {
   const int64_t channels = value.shape.c;
   cpu::parallel_share(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1,
-                    [&](int64_t begin, int64_t end, int) {
-                      for (int64_t i = begin; i < end; ++i) {
-                        const int64_t s = i / channels, channel = i % channels;
-                        const cpu::ChannelList active = state.active(value, s);
-                        const bool stored =
-                            value.gate < 0 || std::binary_search(active.index, active.index + active.count,
-                                                                 static_cast<int32_t>(channel));
-                        body(s, channel, stored);
-                      }
-                    });
+                      [&](int64_t begin, int64_t end, int) {
+                        for (int64_t i = begin; i < end; ++i) {
+                          const int64_t s = i / channels, channel = i % channels;
+                          const cpu::ChannelList active = state.active(value, s);
+                          const bool stored =
+                              value.gate < 0 || std::binary_search(active.index, active.index + active.count,
+                                                                   static_cast<int32_t>(channel));
+                          body(s, channel, stored);
+                        }
+                      });
 }
 
 // Zeros in the channels that are not computed, where the output stores all.

@@ -12,10 +12,7 @@ namespace {
 class PredictorStep final : public Step {
  public:
   PredictorStep(const Node& node, const ValueLayout& input, int32_t gate)
-      : node_(node),
-        input_(input),
-        gate_(gate),
-        dense_(make_predictor_dense(*node.predictor, input, node.out.c)) {}
+      : node_(node), input_(input), gate_(gate), dense_(make_predictor_dense(*node.predictor, input, node.out.c)) {}
   const char* variant() const override { return "predictor"; }
   uint64_t weight_bytes() const override { return dense_->weight_bytes(); }
   int64_t scratch_floats(int64_t samples) const override { return samples * (feature_stride() + logit_stride()); }

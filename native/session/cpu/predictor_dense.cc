@@ -157,7 +157,7 @@ class ScreenedDense final : public PredictorDense {
   void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* all, float* logits) const {
     const auto screen = FTWT_KERNEL(screen_block);
     const auto dot = FTWT_KERNEL(dot);
-    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(), bias_.data(),
+    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(),   bias_.data(),
                                           sums_.data(),   error_.data(), rounding_.data()};
     float* y = logits + block * kColumns;
     screen(weights, block, features, y);

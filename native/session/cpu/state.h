@@ -76,7 +76,8 @@ constexpr int64_t round_up(int64_t count, int64_t multiple) { return (count + mu
 // Rows of `floats` that start in different sets of the caches: an odd number of lines.
 constexpr int64_t spread_stride(int64_t floats) { return ((floats + 15) / 16 | 1) * 16; }
 
-// Floats from one output channel's weights to the next's: those of a tile's channels lie in different sets of the caches.
+// Floats from one output channel's weights to the next's: those of a tile's channels lie in different sets of the
+// caches.
 inline int64_t weight_stride(int64_t floats) { return spread_stride(floats); }
 
 }  // namespace ftwt::session

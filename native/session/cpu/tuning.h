@@ -7,6 +7,7 @@
 
 namespace ftwt::session {
 
-std::unique_ptr<Step> choose_convolution(const Convolution& convolution, const CpuOptions& options, int64_t max_samples);
+std::unique_ptr<Step> choose_convolution(const Convolution& convolution, const CpuOptions& options,
+                                         int64_t max_samples);
 
 }  // namespace ftwt::session

@@ -85,7 +85,8 @@ class Winograd final : public Step {
     const int64_t rows = shape_.tiles_h();
     const int64_t row_floats = shape_.points() * c_.input.shape.c * shape_.tiles_w();
     const int64_t tasks = state.samples * rows;
-    const int64_t most = std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
+    const int64_t most =
+        std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
     const int64_t strips = (rows + most - 1) / most;
     cpu::parallel_share(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
@@ -105,7 +106,8 @@ class Winograd final : public Step {
     const int64_t stride = round_up(count - part.tiles_w() + round_up(part.tiles_w(), 16), 16);
     const int64_t points = shape_.points();
     const int64_t point_stride = spread_stride(columns.count * stride);
-    float* transformed = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(points * point_stride + kSlack));
+    float* transformed =
+        cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(points * point_stride + kSlack));
     float* room = cpu::thread_floats(cpu::Scratch::Gather, FTWT_KERNEL(winograd_scratch_floats)(part));
     const auto input = FTWT_KERNEL(winograd_input);
     for (int64_t j = 0; j < columns.count; ++j) {
@@ -168,19 +170,20 @@ class Winograd final : public Step {
     const int64_t stride = tile_stride(joined);
     const int64_t bundles = samples / joined;
     // A plane's tiles may be followed by garbage, where the next sample's come: one thread writes both, in order.
-    cpu::parallel_share(bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
-      float* room = cpu::thread_floats(cpu::Scratch::Gather, scratch);
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t bundle = i / channels, j = i % channels;
-        const cpu::ChannelList active = state.active(c_.input, first + bundle);
-        if (j >= active.count) continue;
-        for (int64_t s = 0; s < joined; ++s) {
-          const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
-          float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
-          input(shape_, plane, to, point_stride(active.count, joined), room);
-        }
-      }
-    });
+    cpu::parallel_share(
+        bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
+          float* room = cpu::thread_floats(cpu::Scratch::Gather, scratch);
+          for (int64_t i = begin; i < end; ++i) {
+            const int64_t bundle = i / channels, j = i % channels;
+            const cpu::ChannelList active = state.active(c_.input, first + bundle);
+            if (j >= active.count) continue;
+            for (int64_t s = 0; s < joined; ++s) {
+              const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
+              float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
+              input(shape_, plane, to, point_stride(active.count, joined), room);
+            }
+          }
+        });
   }
 
   void multiply(const State& state, int64_t first, int64_t samples) const {
@@ -228,8 +231,8 @@ class Winograd final : public Step {
     static const int32_t no_shift = 0;
     const int64_t points = shape_.points();
     const int64_t product_stride = round_up(tiles.count + 16, 16);
-    float* products = cpu::thread_floats(cpu::Scratch::Gemm,
-                                         static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
+    float* products =
+        cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
     cpu::PlaneGemm g = {};
     g.row_stride = row_floats();
     g.columns = columns;
