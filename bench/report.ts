@@ -11,19 +11,26 @@ interface Result {
   figure?: string;
 }
 
-export async function run(): Promise<void> {
-  const directory = join(projectRoot, 'bench', 'results');
-  const path = join(projectRoot, 'README.md');
-  let readme = readFileSync(path, 'utf8');
-  for (const file of existsSync(directory) ? readdirSync(directory).sort() : []) {
+/** The text with the tables of the results in `directory` in their places. */
+export function withTables(text: string, directory: string): string {
+  const files = existsSync(directory) ? readdirSync(directory).sort() : [];
+  for (const file of files.filter((name) => name.endsWith('.json'))) {
     const result = JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result;
     const begin = `<!-- bench:${result.benchmark} -->`;
     const end = `<!-- /bench:${result.benchmark} -->`;
-    const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
     if (from < 0 || to < from) continue;
-    readme = `${readme.slice(0, from + begin.length)}\n\n${body(result)}\n\n${caption(result)}\n\n${readme.slice(to)}`;
+    text = `${text.slice(0, from + begin.length)}\n\n${body(result)}\n\n${caption(result)}\n\n${text.slice(to)}`;
   }
-  writeFileSync(path, readme);
+  return text;
+}
+
+export async function run(): Promise<void> {
+  const path = join(projectRoot, 'README.md');
+  writeFileSync(
+    path,
+    withTables(readFileSync(path, 'utf8'), join(projectRoot, 'bench', 'results')),
+  );
 }
 
 function body({ benchmark, table, figure }: Result): string {

@@ -1,7 +1,11 @@
 /** What the benchmark of networks makes of its command line, of masks and of figures. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { projectRoot } from '../../bench/harness.js';
+import { withTables } from '../../bench/report.js';
 import { randomMaskSets } from '../../bench/models/masks.js';
 import { imagenetResnet } from '../../bench/models/imagenetResnet.js';
 import { settingsOf } from '../../bench/models/options.js';
@@ -127,4 +131,10 @@ test('the figure stands alone, in light and dark', () => {
   for (const name of new Set(used)) assert.equal(svg.split(`--${name}:`).length, 3, name);
   assert.ok(svg.includes('batch 8') && svg.includes('VGG16-BN, 32x32'));
   assert.equal(plotSpeedUps(rows.slice(0, 2)), undefined);
+});
+
+test('the README has the tables of the committed results', () => {
+  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
+  assert.match(readme, /Runtime.*dense.*skipped/);
+  assert.equal(withTables(readme, join(projectRoot, 'bench', 'results')), readme);
 });
