@@ -9,7 +9,7 @@ import { standalone, lineColors } from './standaloneSvg.js';
 type Point = [number, number];
 type Series = Exclude<NonNullable<PlotOption['series']>, readonly unknown[]>;
 
-const panel = { width: 270, height: 260, left: 56, top: 96, gap: 42, bottom: 48 };
+const panel = { width: 270, height: 260, left: 56, top: 128, gap: 42, bottom: 48 };
 
 /** Of the reductions that are drawn; the axis has ticks at every fifth of a labelled step. */
 const [most, step, tick] = [0.75, 0.25, 0.05];
