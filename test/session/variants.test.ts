@@ -135,5 +135,10 @@ test('predictors so wide that their signs are told from bytes', () => {
       ours.dynamicConv2d({ filters, kernelSize: 1, activation: 'relu', mass: 0.9, softmax });
     const model = modelOf([3, 3, 150], chain(dynamic(200), dynamic(131), dynamic(140)));
     agrees(`softmax ${softmax}`, model, '');
+    const kernel = model.weights.find(({ originalName }) => /predictor_kernel/.test(originalName))!;
+    const values = kernel.read().dataSync<'float32'>().slice();
+    values.set([Infinity, -Infinity, NaN, 0, 1e30], 200 * 7);
+    kernel.write(tf.tensor(values, kernel.shape as number[]));
+    agrees(`softmax ${softmax}, weights that are not finite`, model, '');
   }
 });

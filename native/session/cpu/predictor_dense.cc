@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "cpu/thread_pool.h"
 
@@ -128,14 +129,22 @@ class ScreenedDense final : public PredictorDense {
     const int64_t inputs = input_.shape.c;
     const auto weight = [&](int64_t i) { return predictor_.weights[i * outputs_ + o]; };
     float largest = 0;
-    for (int64_t i = 0; i < inputs; ++i) largest = std::max(largest, std::fabs(weight(i)));
+    bool finite = true;
+    for (int64_t i = 0; i < inputs; ++i) {
+      finite = finite && std::isfinite(weight(i));
+      rows_[o * row() + i] = weight(i);
+      largest = std::max(largest, std::fabs(weight(i)));
+    }
+    if (!finite) {  // no bound holds, so nothing is decided by bytes
+      error_[o] = std::numeric_limits<float>::quiet_NaN();
+      return;
+    }
     const float scale = largest / 127;
     double error = 0;
     for (int64_t i = 0; i < inputs; ++i) {
       const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
       bytes_[((o / kColumns) * inputs + i) * kColumns + o % kColumns] = static_cast<int8_t>(byte);
       error = std::max(error, std::fabs(static_cast<double>(weight(i)) - static_cast<double>(scale) * byte));
-      rows_[o * row() + i] = weight(i);
     }
     scale_[o] = scale;
     error_[o] = static_cast<float>(error * 1.001);
