@@ -147,7 +147,7 @@ function limited(body: string) {
     tf.setBackend('native').then(() => { ${body} });`;
   const limit = sanitized ? '' : 'ulimit -v 100000000;'; // AddressSanitizer reserves terabytes, and refuses itself
   const { stdout, stderr } = spawnSync(
-    'sh',
+    'bash',
     ['-c', `${limit} exec "$0" -e "$1"`, process.execPath, script],
     { encoding: 'utf8' },
   );
