@@ -4,7 +4,6 @@
 #include "cpu/planes/transpose.h"
 
 namespace ftwt::FTWT_ISA {
-
 namespace {
 
 // Of a strip of rows, in floats: its pixels, with lanes for channels, stay in the first-level cache.
@@ -218,7 +217,7 @@ void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Act
 
 }  // namespace
 
-// Lanes are pixels here. NaN beside a row's end is not seen: it is replaced, not multiplied.
+// Lanes are pixels here. Zeros take the place of what lies beside a row.
 void depthwise_plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation,
                      float* out) {
   return w.kh == 3 && w.kw == 3 ? plane<9>(w, in, weights, activation, out) : plane<0>(w, in, weights, activation, out);

@@ -25,7 +25,7 @@ constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
 // From so many rows on, a copy of the tile costs less than reading it from where it lies.
 constexpr int64_t kRowsForCopy = 32;
 
-// Columns between two rounds of prefetching.
+// Of a row of weights, that are prefetched at a time.
 constexpr int64_t kPrefetchFloats = 64;
 
 struct Tile {

@@ -7,7 +7,7 @@
 namespace ftwt::session {
 namespace {
 
-// The images's windows as rows as long as those of the weights; channels that are not active are zeros in them.
+// The windows of the images as rows as long as those of the weights; channels that are not active are zeros in them.
 class Dots final : public Step {
  public:
   explicit Dots(const Convolution& convolution)
