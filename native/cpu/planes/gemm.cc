@@ -22,8 +22,15 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 // and that tile (kDepth vectors of each kind) in the first.
 constexpr int64_t kWeights = 32 * 1024;
 constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
+constexpr int64_t kPanelDepth = kLanes == 16 ? 170 : 256;  // of panels, which take no more lines than they must
 // From so many rows on, a copy of the tile costs less than reading it from where it lies.
 constexpr int64_t kRowsForCopy = 32;
+// The same where weights are panels, and a window's taps do not lie apart.
+constexpr int64_t kRowsForCopyToPanels = 96;
+// From so many pixels on, a copy of the weights does, too.
+constexpr int64_t kPixelsForPanels = 10 * kLanes;
+// Rows of a panel, whatever the width of the tile.
+constexpr int kPanelRows = kMaxRows[kMaxVectors];
 
 // Of a row of weights, that are prefetched at a time.
 constexpr int64_t kPrefetchFloats = 64;
@@ -36,6 +43,7 @@ struct Tile {
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
+  const float* panel;                // the rows' weights [columns, taps, rows], or none
 };
 
 // Brings weights of the next tile's rows into the second-level cache: each row is a stream too short for the hardware.
@@ -108,12 +116,36 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
   }
 }
 
+// The same from a panel.
+template <int MR, int NV>
+FTWT_INLINE void accumulate_panel(const float* weights, const float* pixels, int64_t stride, int64_t depth,
+                                  Vec (&acc)[MR][NV]) {
+#pragma GCC unroll 4
+  for (int64_t i = 0; i < depth; ++i, weights += MR, pixels += stride) {
+    Vec x[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+      const Vec w = splat(weights[m]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+    }
+  }
+}
+
 template <int MR, int NV>
 FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  if (tile.panel != nullptr) {
+    const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
+    if (tile.copied != nullptr) return accumulate_panel<MR, NV>(tile.panel, tile.copied, NV * kLanes, depth, acc);
+    const float* b = g.b + tile.pixel + g.tap_offset[0] + tile.column_begin * g.b_stride;
+    return accumulate_panel<MR, NV>(tile.panel, b, g.b_stride, depth, acc);
+  }
   if (tile.next_rows == nullptr) {
     return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
   }
-  const cpu::PlaneGemm& g = *tile.gemm;
   const int32_t* columns = g.columns.index;
   const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
   for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
@@ -199,17 +231,91 @@ FTWT_INLINE void run_vectors(const Tile& tile, int64_t rows, int64_t vectors) {
   run_rows<NV>(tile, rows);
 }
 
-// Rows [row_begin, row_end) of the list, as evenly as the tile allows.
-FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, int64_t row_end, int64_t vectors) {
-  const int64_t count = row_end - row_begin;
-  const int64_t tiles = (count + kMaxRows[vectors] - 1) / kMaxRows[vectors];
-  for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t begin = row_begin + count * i / tiles;
-    const int64_t end = row_begin + count * (i + 1) / tiles;
+// A part of the list of rows.
+struct Rows {
+  const int32_t* index;
+  int64_t begin, end, count;  // count: of the list
+};
+
+// Calls body(begin, end) for groups of at most `largest` rows, as even as can be.
+template <typename Body>
+FTWT_INLINE void for_each_group(const Rows& rows, int64_t largest, const Body& body) {
+  const int64_t count = rows.end - rows.begin;
+  const int64_t groups = (count + largest - 1) / largest;
+  for (int64_t i = 0; i < groups; ++i) body(rows.begin + count * i / groups, rows.begin + count * (i + 1) / groups);
+}
+
+FTWT_INLINE void run_strip(Tile tile, const Rows& rows, int64_t vectors) {
+  for_each_group(rows, kMaxRows[vectors], [&](int64_t begin, int64_t end) {
     tile.rows = rows.index + begin;
     tile.next_rows = tile.pixel == 0 && end + (end - begin) <= rows.count ? rows.index + end : nullptr;
     tile.first_row = begin;
     run_vectors(tile, end - begin, vectors);
+  });
+}
+
+// The same from panels, which lie in the order of the rows, `row_floats` for each row.
+FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, int64_t row_floats, int64_t vectors) {
+  for_each_group(rows, kPanelRows, [&](int64_t begin, int64_t end) {
+    tile.rows = rows.index + begin;
+    tile.first_row = begin;
+    tile.panel = panels + (begin - rows.begin) * row_floats;
+    run_vectors(tile, end - begin, vectors);
+  });
+}
+
+typedef float Quad __attribute__((vector_size(16)));
+typedef float QuadU __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t QuadIndex __attribute__((vector_size(16)));
+
+// The weights of 4 rows side by side: to[i * stride + row].
+FTWT_INLINE void pack_quad(const float* const* rows, int64_t from, int64_t floats, float* to, int64_t stride) {
+  int64_t i = 0;
+#if !defined(__clang__)
+  for (; i + 4 <= floats; i += 4, to += 4 * stride) {
+    Quad r[4];
+#pragma GCC unroll 4
+    for (int m = 0; m < 4; ++m) r[m] = *reinterpret_cast<const QuadU*>(rows[m] + from + i);
+    const Quad low01 = __builtin_shuffle(r[0], r[1], QuadIndex{0, 4, 1, 5});
+    const Quad high01 = __builtin_shuffle(r[0], r[1], QuadIndex{2, 6, 3, 7});
+    const Quad low23 = __builtin_shuffle(r[2], r[3], QuadIndex{0, 4, 1, 5});
+    const Quad high23 = __builtin_shuffle(r[2], r[3], QuadIndex{2, 6, 3, 7});
+    *reinterpret_cast<QuadU*>(to) = __builtin_shuffle(low01, low23, QuadIndex{0, 1, 4, 5});
+    *reinterpret_cast<QuadU*>(to + stride) = __builtin_shuffle(low01, low23, QuadIndex{2, 3, 6, 7});
+    *reinterpret_cast<QuadU*>(to + 2 * stride) = __builtin_shuffle(high01, high23, QuadIndex{0, 1, 4, 5});
+    *reinterpret_cast<QuadU*>(to + 3 * stride) = __builtin_shuffle(high01, high23, QuadIndex{2, 3, 6, 7});
+  }
+#endif
+  for (; i < floats; ++i, to += stride) {
+    *reinterpret_cast<QuadU*>(to) = Quad{rows[0][from + i], rows[1][from + i], rows[2][from + i], rows[3][from + i]};
+  }
+}
+
+// The weights of a panel's rows side by side.
+template <int MR = kPanelRows>
+FTWT_INLINE void pack_panel(const Tile& tile, const int32_t* rows, int64_t count, float* to) {
+  if constexpr (MR > 1) {
+    if (count < MR) return pack_panel<MR - 1>(tile, rows, count, to);
+  }
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const float* weights[MR];
+  for (int m = 0; m < MR; ++m) weights[m] = g.weights + rows[m] * g.row_stride;
+  const auto pack = [&](int64_t from, int64_t floats) __attribute__((always_inline)) {
+    for (int m = 0; m < MR / 4; ++m) pack_quad(weights + 4 * m, from, floats, to + 4 * m, MR);
+    for (int m = MR / 4 * 4; m < MR; ++m) {
+      for (int64_t i = 0; i < floats; ++i) to[i * MR + m] = weights[m][from + i];
+    }
+    to += floats * MR;
+  };
+  const int32_t* columns = g.columns.index;
+  const int64_t first = tile.column_begin, last = tile.column_end - 1, taps = g.taps;
+  if (first <= last && columns[last] - columns[first] == last - first) {
+    return pack(columns[first] * taps, (last - first + 1) * taps);
+  }
+  if (taps == 1) {
+    for (int64_t j = first; j <= last; ++j) pack(columns[j], 1);
+  } else {
+    for (int64_t j = first; j <= last; ++j) pack(columns[j] * taps, taps);
   }
 }
 
@@ -217,11 +323,18 @@ FTWT_INLINE void run_strip(Tile tile, cpu::ChannelList rows, int64_t row_begin, 
 template <int NV>
 FTWT_INLINE void copy_vectors(const Tile& tile, float* to) {
   const cpu::PlaneGemm& g = *tile.gemm;
+  const int64_t taps = g.taps, stride = g.b_stride;
+  const int32_t* columns = g.packed ? nullptr : g.columns.index;
+  const int32_t* offsets = g.tap_offset;
+  const float* b = g.b + tile.pixel;
   for (int64_t j = tile.column_begin; j < tile.column_end; ++j) {
-    const float* from = g.b + tile.pixel + (g.packed ? j : g.columns.index[j]) * g.b_stride;
-    for (int64_t t = 0; t < g.taps; ++t, to += NV * kLanes) {
-      for (int v = 0; v < NV; ++v) store(to + v * kLanes, load(from + g.tap_offset[t] + v * kLanes));
+    const float* from = b + (columns == nullptr ? j : columns[j]) * stride;
+    for (int64_t t = 0; t < taps; ++t, to += NV * kLanes) {
+      for (int v = 0; v < NV; ++v) store(to + v * kLanes, load(from + offsets[t] + v * kLanes));
     }
+    // The next tile's, from where only the third-level cache may have them.
+    __builtin_prefetch(from + offsets[0] + NV * kLanes, 0, 2);
+    __builtin_prefetch(from + offsets[0] + 2 * NV * kLanes - 1, 0, 2);
   }
 }
 
@@ -240,33 +353,76 @@ FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
 
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
+FTWT_INLINE int64_t whole_panels(int64_t rows) { return rows / kPanelRows * kPanelRows; }
+
+// Calls body(vectors) for each tile of pixels, of which a copy is at `copied` where there shall be one.
+template <typename Body>
+FTWT_INLINE void for_each_tile(Tile& tile, float* room, const Body& body) {
+  for (tile.pixel = 0; tile.pixel < tile.gemm->pixels;) {
+    const int64_t vectors = vectors_of_tile(parts(tile.gemm->pixels - tile.pixel, kLanes));
+    if (tile.copied != nullptr) copy_tile(tile, vectors, room);
+    body(vectors);
+    tile.pixel += vectors * kLanes;
+  }
+}
+
+void run_block(Tile tile, const Rows& rows, float* room) {
+  for_each_tile(tile, room, [&](int64_t vectors) { run_strip(tile, rows, vectors); });
+}
+
+// Reading weights costs a tile more than sums do, unless they lie one after the other: many pixels pay for a copy.
+__attribute__((noinline)) void run_packed_block(Tile tile, const Rows& rows, float* room) {
+  alignas(64) float panels[kWeights];
+  const int64_t depth = (tile.column_end - tile.column_begin) * tile.gemm->taps;
+  for_each_group(rows, kPanelRows, [&](int64_t begin, int64_t end) {
+    pack_panel(tile, rows.index + begin, end - begin, panels + (begin - rows.begin) * depth);
+  });
+  for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, depth, vectors); });
+}
+
+// Whole panels that were packed beforehand.
+void run_given_panels(Tile tile, const Rows& rows, float* room) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const int64_t row_floats = g.columns.count * g.taps;
+  const float* panels = g.panels + rows.index[rows.begin] * row_floats + tile.column_begin * g.taps * kPanelRows;
+  for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, row_floats, vectors); });
+}
+
 }  // namespace
+
+int64_t panel_rows() { return kPanelRows; }
 
 // Blocks of the sum, then of rows, then tiles of pixels, then of rows: a tile of b is read from the first-level cache
 // by all rows of a block, the block's weights from the second.
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   if (rows.count == 0) return;
-  const int64_t block_columns = kDepth / g.taps > 0 ? kDepth / g.taps : 1;
+  const bool packs =
+      g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
+  const bool in_panels = packs || g.panels != nullptr;
+  const int64_t most_depth = in_panels ? kPanelDepth : kDepth;
+  const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
-  const int64_t depth = g.columns.count * g.taps / depths + 1;
+  const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
   const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
-  const bool copies = g.taps <= kDepth && rows.count / blocks >= kRowsForCopy;
-  alignas(64) float room[kDepth * kMaxVectors * kLanes];
+  const int64_t block_rows = rows.count / blocks;
+  const bool copies = in_panels ? g.taps > 1 || block_rows >= kRowsForCopyToPanels || (packs && !g.packed)
+                                : g.taps <= kDepth && block_rows >= kRowsForCopy;
+  alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
     tile.column_begin = g.columns.count * k / depths;
     tile.column_end = g.columns.count * (k + 1) / depths;
+    if (copies) tile.copied = room;
     for (int64_t i = 0; i < blocks; ++i) {
-      for (tile.pixel = 0; tile.pixel < g.pixels;) {
-        const int64_t left = parts(g.pixels - tile.pixel, kLanes);
-        const int64_t vectors = vectors_of_tile(left);
-        if (copies) {
-          copy_tile(tile, vectors, room);
-          tile.copied = room;
-        }
-        run_strip(tile, rows, rows.count * i / blocks, rows.count * (i + 1) / blocks, vectors);
-        tile.pixel += vectors * kLanes;
+      const Rows block = {rows.index, whole_panels(rows.count * i / blocks),
+                          i + 1 == blocks ? rows.count : whole_panels(rows.count * (i + 1) / blocks), rows.count};
+      if (g.panels != nullptr) {
+        run_given_panels(tile, block, room);
+      } else if (packs) {
+        run_packed_block(tile, block, room);
+      } else {
+        run_block(tile, block, room);
       }
     }
   }

@@ -26,6 +26,9 @@ struct ChannelList {
 struct PlaneGemm {
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
+  // In place of these, for all columns and whole panels of rows: [all rows / panel_rows(), columns, taps,
+  // panel_rows()].
+  const float* panels;
   ChannelList columns;
   int64_t taps;
   const int32_t* tap_offset;  // [taps]
@@ -128,6 +131,7 @@ struct ScreenedFeatures {
 }  // namespace ftwt::cpu
 
 FTWT_DECLARE_KERNEL(
+    int64_t panel_rows();
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);

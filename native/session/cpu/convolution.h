@@ -38,6 +38,8 @@ class RowBlocks {
  public:
   // `bytes_per_row`: of weights. At least one block for each thread, where there are so many channels.
   RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest);
+  RowBlocks(const State& state, const Convolution& convolution, int64_t count)
+      : state_(state), convolution_(convolution), count_(count) {}
   int64_t count() const { return count_; }
   // The computed channels of sample s in block i. One sample's are shared out evenly, several samples' by number, so
   // that they read the same weights.
@@ -60,5 +62,13 @@ std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 
 // [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps].
 cpu::Floats weights_by_output(const Node& node, int64_t inputs);
+// [cOut / panel rows, cIn, taps, panel rows]
+cpu::Floats weights_in_panels(const Node& node, int64_t inputs);
+
+// Whether weights can lie in panels: all channels are computed from all channels.
+bool takes_panels(const Convolution& convolution);
+
+// Blocks of channels start at multiples of this, which are whole panels.
+constexpr int64_t kPanelMultiple = 8;
 
 }  // namespace ftwt::session

@@ -9,7 +9,10 @@ namespace ftwt::session {
 namespace {
 
 // Pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share out.
-constexpr int64_t kTaskPixels = 768;
+constexpr int64_t kTaskPixels = 384;
+// Tasks for each thread, and the channels that each should have.
+constexpr int64_t kTasksEach = 4;
+constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
 // Floats behind a buffer that whole tiles may read.
@@ -18,14 +21,16 @@ constexpr int64_t kSlack = 64;
 class Direct : public Step {
  protected:
   explicit Direct(const Convolution& convolution)
-      : c_(convolution), weights_(weights_by_output(*convolution.node, convolution.input.shape.c)) {}
+      : c_(convolution),
+        weights_(takes_panels(convolution) ? weights_in_panels(*convolution.node, convolution.input.shape.c)
+                                           : weights_by_output(*convolution.node, convolution.input.shape.c)) {}
 
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
   int64_t row_floats() const { return weight_stride(c_.taps() * c_.input.shape.c); }
 
   cpu::PlaneGemm gemm(cpu::ChannelList columns) const {
     cpu::PlaneGemm g = {};
-    g.weights = weights_.data();
+    (takes_panels(c_) ? g.panels : g.weights) = weights_.data();
     g.row_stride = row_floats();
     g.columns = columns;
     g.taps = c_.taps();
@@ -39,7 +44,7 @@ class Direct : public Step {
   }
 
   Convolution c_;
-  cpu::Floats weights_;  // [cOut, row_floats]
+  cpu::Floats weights_;  // [cOut, row_floats], or panels
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
@@ -57,6 +62,13 @@ struct Tasks {
   }
 };
 
+// Images of many pixels are cut into blocks of them, and channels only so far as threads need tasks.
+RowBlocks blocks_beside(const State& state, const Convolution& c, int64_t pixel_blocks, int64_t least = 1) {
+  const int64_t tasks = pixel_blocks * state.samples;
+  const int64_t wanted = (kTasksEach * cpu::thread_count() + tasks - 1) / tasks;
+  return {state, c, std::max(least, std::min(wanted, c.output.shape.c / kTaskRows))};
+}
+
 class InPlace final : public Direct {
  public:
   explicit InPlace(const Convolution& convolution) : Direct(convolution) {}
@@ -66,10 +78,9 @@ class InPlace final : public Direct {
     const auto kernel = FTWT_KERNEL(plane_gemm);
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t pixel_blocks = std::max<int64_t>(1, pixels / kTaskPixels);
-    const int64_t threads = cpu::thread_count();
-    const RowBlocks blocks(state, c_, row_floats() * 4, 512);
-    const bool by_pixels = pixel_blocks * state.samples >= 2 * threads;
-    const Tasks tasks = {by_pixels ? 1 : blocks.count(), state.samples, by_pixels ? pixel_blocks : 1, !by_pixels};
+    const RowBlocks blocks =
+        pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks) : RowBlocks(state, c_, row_floats() * 4, 512);
+    const Tasks tasks = {blocks.count(), state.samples, pixel_blocks, pixel_blocks == 1};
     static const int32_t no_shift = 0;
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
@@ -89,7 +100,7 @@ class InPlace final : public Direct {
           g.residual_stride = c_.residual->plane;
         }
         g.activation = c_.node->activation;
-        kernel(g, tasks.rows == 1 ? state.active(c_.gate, s, c_.output.shape.c) : blocks.rows(row, s));
+        kernel(g, blocks.rows(row, s));
       }
     });
     fill_inactive(state, c_);
@@ -140,13 +151,12 @@ class Shifted final : public Direct {
     const auto kernel = FTWT_KERNEL(plane_gemm);
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
-    const int64_t threads = cpu::thread_count();
-    const RowBlocks blocks(state, c_, row_floats() * 4, 64);
     const int64_t task_rows = std::max<int64_t>(1, kTaskPixels / layout_.row);
-    const int64_t by_threads = std::max<int64_t>(1, out.h / task_rows);
-    const bool by_pixels = by_threads * samples >= 2 * threads && row_floats() * out.c <= 256 * 1024;
-    const Tasks tasks = {by_pixels ? (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums : blocks.count(),
-                         samples, by_threads, !by_pixels};
+    const int64_t pixel_blocks = std::max<int64_t>(1, out.h / task_rows);
+    const int64_t least_blocks = (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums;
+    const RowBlocks blocks = pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks, least_blocks)
+                                              : RowBlocks(state, c_, row_floats() * 4, 64);
+    const Tasks tasks = {blocks.count(), samples, pixel_blocks, pixel_blocks == 1};
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, s, block] = tasks.at(i);
@@ -154,7 +164,7 @@ class Shifted final : public Direct {
         const int64_t height = out.h * (block + 1) / tasks.pixels - y;
         const int64_t pixels = (height - 1) * layout_.row + out.w;
         const int64_t stride = spread_stride(pixels);
-        const cpu::ChannelList rows = by_pixels ? part(state, first + s, row, tasks.rows) : blocks.rows(row, first + s);
+        const cpu::ChannelList rows = blocks.rows(row, first + s);
         float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
         g.tap_offset = taps_.data();
@@ -175,11 +185,6 @@ class Shifted final : public Direct {
         }
       }
     });
-  }
-
-  cpu::ChannelList part(const State& state, int64_t s, int64_t i, int64_t count) const {
-    const cpu::ChannelList all = state.active(c_.gate, s, c_.output.shape.c);
-    return {all.index + all.count * i / count, all.count * (i + 1) / count - all.count * i / count};
   }
 
   cpu::ShiftedLayout layout_;

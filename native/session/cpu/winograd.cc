@@ -138,9 +138,11 @@ class Winograd final : public Step {
     return shape_.points() * point_stride(c_.input.shape.c, joined) + kSlack;
   }
 
-  int64_t row_floats() const { return weight_stride(c_.input.shape.c); }
+  // Without panels: of an output channel's weights.
+  int64_t row_floats() const { return takes_panels(c_) ? c_.input.shape.c : weight_stride(c_.input.shape.c); }
 
   void transform_weights() {
+    const int64_t rows = takes_panels(c_) ? FTWT_KERNEL(panel_rows)() : 1;
     const int64_t inputs = c_.input.shape.c, outputs = c_.output.shape.c, points = shape_.size + 2;
     weights_.resize(static_cast<std::size_t>(points * points * outputs * row_floats()));
     for (int64_t o = 0; o < outputs; ++o) {
@@ -155,7 +157,8 @@ class Winograd final : public Step {
                 sum += ga[y] * gb[x] * c_.node->weights[((y * 3 + x) * inputs + i) * outputs + o];
               }
             }
-            weights_[((a * points + b) * outputs + o) * row_floats() + i] = static_cast<float>(sum);
+            const int64_t panel = (a * points + b) * outputs / rows + o / rows;
+            weights_[(panel * row_floats() + i) * rows + o % rows] = static_cast<float>(sum);
           }
         }
       }
@@ -244,7 +247,7 @@ class Winograd final : public Step {
     g.out_stride = points * product_stride;
     g.compact = true;
     for (int64_t point = 0; point < points; ++point) {
-      g.weights = weights_.data() + point * c_.output.shape.c * row_floats();
+      (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * c_.output.shape.c * row_floats();
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
       kernel(g, rows);
@@ -277,7 +280,7 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
-  cpu::Floats weights_;  // [points, cOut, row_floats]
+  cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
 };
 
 }  // namespace
