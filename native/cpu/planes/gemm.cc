@@ -34,6 +34,8 @@ constexpr int kPanelRows = kMaxRows[kMaxVectors];
 
 // Of a row of weights, that are prefetched at a time.
 constexpr int64_t kPrefetchFloats = 64;
+// Of panels, which follow one another.
+constexpr int64_t kPrefetchAhead = 1024;
 
 struct Tile {
   const cpu::PlaneGemm* gemm;
@@ -116,22 +118,32 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
   }
 }
 
-// The same from a panel.
 template <int MR, int NV>
+FTWT_INLINE void add_products(const float* weights, const float* pixels, Vec (&acc)[MR][NV]) {
+  Vec x[NV];
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+    const Vec w = splat(weights[m]);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+  }
+}
+
+// The same from a panel. `Ahead`: nobody has read what follows it yet.
+template <bool Ahead, int MR, int NV>
 FTWT_INLINE void accumulate_panel(const float* weights, const float* pixels, int64_t stride, int64_t depth,
                                   Vec (&acc)[MR][NV]) {
-#pragma GCC unroll 4
-  for (int64_t i = 0; i < depth; ++i, weights += MR, pixels += stride) {
-    Vec x[NV];
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
-#pragma GCC unroll 8
-    for (int m = 0; m < MR; ++m) {
-      const Vec w = splat(weights[m]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+  int64_t i = 0;
+  for (; i + 4 <= depth; i += 4, weights += 4 * MR, pixels += 4 * stride) {
+    if constexpr (Ahead) {
+      for (int line = 0; line < MR; line += 4) __builtin_prefetch(weights + kPrefetchAhead + 4 * line, 0, 2);
     }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) add_products<MR, NV>(weights + j * MR, pixels + j * stride, acc);
   }
+  for (; i < depth; ++i, weights += MR, pixels += stride) add_products<MR, NV>(weights, pixels, acc);
 }
 
 template <int MR, int NV>
@@ -139,9 +151,14 @@ FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], V
   const cpu::PlaneGemm& g = *tile.gemm;
   if (tile.panel != nullptr) {
     const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
-    if (tile.copied != nullptr) return accumulate_panel<MR, NV>(tile.panel, tile.copied, NV * kLanes, depth, acc);
+    const bool ahead = tile.pixel == 0 && g.panels != nullptr;
+    if (tile.copied != nullptr) {
+      return ahead ? accumulate_panel<true>(tile.panel, tile.copied, NV * kLanes, depth, acc)
+                   : accumulate_panel<false>(tile.panel, tile.copied, NV * kLanes, depth, acc);
+    }
     const float* b = g.b + tile.pixel + g.tap_offset[0] + tile.column_begin * g.b_stride;
-    return accumulate_panel<MR, NV>(tile.panel, b, g.b_stride, depth, acc);
+    return ahead ? accumulate_panel<true>(tile.panel, b, g.b_stride, depth, acc)
+                 : accumulate_panel<false>(tile.panel, b, g.b_stride, depth, acc);
   }
   if (tile.next_rows == nullptr) {
     return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
@@ -399,7 +416,10 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool packs =
       g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
   const bool in_panels = packs || g.panels != nullptr;
-  const int64_t most_depth = in_panels ? kPanelDepth : kDepth;
+  // One tile of pixels is read too seldom to be worth it.
+  const int64_t most_depth = g.panels != nullptr && g.taps == 1 && g.pixels <= kMaxVectors * kLanes ? INT32_MAX
+                             : in_panels                                                            ? kPanelDepth
+                                                                                                    : kDepth;
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
