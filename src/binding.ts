@@ -324,6 +324,8 @@ export interface SessionOptions {
   maxBatch: number;
   /** Choose kernels by timing them. */
   measure: boolean;
+  /** On the CPU, at most; default: as many as there are. */
+  threads?: number;
   /** Of convolutions on the CPU, wherever it is possible: for tests. */
   variant?: string;
   /** Default: the CPU. */

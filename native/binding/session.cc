@@ -50,6 +50,7 @@ std::shared_ptr<session::Session> compile_on(session::Plan plan, const Fields& o
   const int64_t max_batch = options.size("maxBatch");
   if (!options.has("device")) {
     session::CpuOptions cpu = {.max_batch = max_batch, .measure = options.flag("measure")};
+    if (options.has("threads")) cpu.threads = static_cast<int>(std::min<int64_t>(options.size("threads"), 1024));
     if (options.has("variant")) cpu.variant = options.text("variant");
     return session::compile_cpu(std::move(plan), cpu);
   }

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -22,6 +23,8 @@ constexpr int kSpins = 4000;
 constexpr int kPiecesEach = 8;
 constexpr int kPartBits = 16;
 constexpr uint64_t kPartMask = (1u << kPartBits) - 1;
+
+thread_local int limit = std::numeric_limits<int>::max();
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -53,13 +56,14 @@ class Pool {
   void run(int64_t count, int64_t grain, bool shared, const RangeBody& body) {
     if (count <= 0) return;
     const int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
-    if (size() == 1 || most == 1) return body(0, count, 0);
+    const int threads = std::min(size(), limit);
+    if (threads == 1 || most == 1) return body(0, count, 0);
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner.owns_lock() || workers_.empty()) return body(0, count, 0);
 
     body_ = &body;
     count_ = count;
-    parts_ = static_cast<int>(std::min<int64_t>(most, size()));
+    parts_ = static_cast<int>(std::min<int64_t>({most, threads, size()}));
     piece_ = shared ? std::max(grain, count / (parts_ * kPiecesEach)) : 0;
     next_.store(0, std::memory_order_relaxed);
     pending_.store(parts_ - 1, std::memory_order_relaxed);
@@ -157,7 +161,12 @@ Pool& pool() {
 
 }  // namespace
 
-int thread_count() { return pool().size(); }
+int thread_count() { return std::min(pool().size(), limit); }
+
+ThreadLimit::ThreadLimit(int count) : before_(limit) {
+  if (count > 0) limit = count;
+}
+ThreadLimit::~ThreadLimit() { limit = before_; }
 
 void set_thread_count(int count) {
   pool().resize(count);

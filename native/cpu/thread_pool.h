@@ -7,10 +7,23 @@
 
 namespace ftwt::cpu {
 
+// At most what a ThreadLimit of the caller allows.
 int thread_count();
 // count >= 1. No op may run meanwhile: ops size memory by thread_count(). Throws Internal where the system refuses so
 // many threads; the pool then has as many as it got.
 void set_thread_count(int count);
+
+// While it lives, parallel regions of this thread use at most `count` threads; 0: as many as there are.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int count);
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
 
 // A non-owning reference to a callable: no allocation per parallel region.
 class RangeBody {

@@ -41,6 +41,7 @@ class Session {
 
 struct CpuOptions {
   int64_t max_batch;
+  int threads = 0;      // most of a run; 0: as many as there are
   bool measure = true;  // chooses kernels by timing them here, else by rule
   std::string variant;  // of convolutions, wherever it is possible; for tests
 };

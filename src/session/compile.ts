@@ -23,6 +23,8 @@ export interface CompileOptions {
   precision?: Precision;
   /** The largest batch that a run may have; working memory grows with it, on a GPU to 1 GiB for a run. Default 32. */
   maxBatch?: number;
+  /** On the CPU: the most threads that a run takes of those there are (`setThreads`); default all. */
+  threads?: number;
   /** On the CPU: choose the kernel of each layer by timing the candidates here, which takes a moment; default true. */
   measure?: boolean;
 }
@@ -39,7 +41,7 @@ export interface CompileOptions {
  * session.dispose();
  */
 export function compile(model: tf.LayersModel, options: CompileOptions = {}): Session {
-  const { device = 'native', precision = 'fp32', maxBatch = 32, measure = true } = options;
+  const { device = 'native', precision = 'fp32', maxBatch = 32, measure = true, threads } = options;
   checkInteger('compile', 'maxBatch', maxBatch, 1);
   checkOneOf('compile', 'measure', measure, [true, false]);
   checkOneOf('compile', 'precision', precision, ['fp32', 'tf32']);
@@ -48,8 +50,15 @@ export function compile(model: tf.LayersModel, options: CompileOptions = {}): Se
     precision === 'fp32' || target.device !== undefined,
     () => `compile: precision ${precision} needs a GPU, got device ${device}`,
   );
+  if (threads !== undefined) {
+    checkInteger('compile', 'threads', threads, 1);
+    check(
+      target.device === undefined,
+      () => `compile: threads are of the device native, got device ${device}`,
+    );
+  }
   const lowered = lower(model);
-  const nativeOptions = { maxBatch, measure, precision, device: target.device };
+  const nativeOptions = { maxBatch, measure, threads, precision, device: target.device };
   const handle = target.addon.sessionCompile(encode(lowered.plan), nativeOptions);
   return new Session(lowered, target.addon, handle, maxBatch);
 }

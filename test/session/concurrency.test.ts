@@ -3,18 +3,25 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { compile, makeDynamic, setThreads, vggSmall, type Session } from '../../src/index.js';
+import {
+  compile,
+  makeDynamic,
+  setThreads,
+  vggSmall,
+  type CompileOptions,
+  type Session,
+} from '../../src/index.js';
 import { binding } from '../../src/binding.js';
 import { runProcess } from '../workers.js';
 import { images, scatter } from './oracle.js';
 
 const mass = 0.9;
 
-function smallSession(): { session: Session; batches: Float32Array[] } {
+function smallSession(options: CompileOptions = {}): { session: Session; batches: Float32Array[] } {
   const widths = [16, 'M', 24, 'M', 32] as (number | 'M')[];
   const dense = vggSmall({ seed: 1, widths, inputShape: [16, 16, 3] });
   const model = scatter(makeDynamic(dense, { mass }));
-  const session = compile(model, { maxBatch: 12, measure: false });
+  const session = compile(model, { maxBatch: 12, measure: false, ...options });
   const batches = [1, 2, 5, 8, 12].map((n) => {
     const x = images(model, n, n);
     const values = x.dataSync<'float32'>().slice();
@@ -73,6 +80,50 @@ test('the number of threads may change between runs and during them', async () =
     setThreads(threads);
   }
   session.dispose();
+});
+
+test('a session of fewer threads than there are', async () => {
+  const { session, batches } = smallSession();
+  const { threads } = binding.info();
+  setThreads(3);
+  try {
+    for (const count of [1, 2, 100]) {
+      const { session: limited } = smallSession({ threads: count });
+      const flights = batches.map((x) => limited.runAsync(x, { masks: true }));
+      batches.forEach((x) => {
+        assert.deepEqual(
+          outcome(limited.run(x, { masks: true })),
+          outcome(session.run(x, { masks: true })),
+          `${count} threads`,
+        );
+      });
+      await Promise.all(flights);
+      limited.dispose();
+    }
+  } finally {
+    setThreads(threads);
+  }
+  session.dispose();
+});
+
+test('a session of one thread leaves the others alone', () => {
+  const { threads } = binding.info();
+  // Threads that are new have no working memory yet.
+  const blocksOf = (options: CompileOptions) => {
+    setThreads(1);
+    setThreads(5);
+    const { session, batches } = smallSession(options);
+    for (let i = 0; i < 20; i++) session.run(batches[4]);
+    session.dispose();
+    return binding.info().liveBlocks;
+  };
+  try {
+    const alone = blocksOf({ threads: 1 });
+    assert.equal(blocksOf({ threads: 1 }), alone);
+    assert.ok(blocksOf({}) > alone);
+  } finally {
+    setThreads(threads);
+  }
 });
 
 test('a session goes on when the instruction set is another than it was compiled for', () => {

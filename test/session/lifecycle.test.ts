@@ -118,6 +118,8 @@ test('maxBatch that no session can have', () => {
     invalid(() => compile(network, { maxBatch }), 'maxBatch: must be 1 to 2^31 - 1, got ');
   }
   invalid(() => compile(network, { maxBatch: 2 ** 53 }), 'maxBatch: expected an integer >= 0');
+  invalid(() => compile(network, { threads: 0 }), 'threads');
+  invalid(() => compile(network, { threads: 1.5 }), 'threads');
 });
 
 test('a network whose working memory cannot be had is an error, and not a crash', () => {

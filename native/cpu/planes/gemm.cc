@@ -39,9 +39,12 @@ constexpr int64_t kPrefetchAhead = 1024;
 
 struct Tile {
   const cpu::PlaneGemm* gemm;
-  const int32_t* rows;       // the tile's
-  const int32_t* next_rows;  // whose weights nobody has read yet, or none
-  int64_t first_row;         // of the list
+  const int32_t* rows;  // the tile's
+  // Rows whose weights nobody has read yet, or none.
+  const int32_t* next_rows;
+  int64_t next_count;
+  const float* next_weights;
+  int64_t first_row;  // of the list
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
@@ -52,8 +55,8 @@ struct Tile {
 template <int MR>
 FTWT_INLINE void prefetch_rows(const Tile& tile, int64_t begin, int64_t end) {
   const cpu::PlaneGemm& g = *tile.gemm;
-  for (int m = 0; m < MR; ++m) {
-    const float* row = g.weights + tile.next_rows[m] * g.row_stride;
+  for (int m = 0; m < MR && m < tile.next_count; ++m) {
+    const float* row = tile.next_weights + tile.next_rows[m] * g.row_stride;
     for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(row + i, 0, 2);
   }
 }
@@ -262,10 +265,19 @@ FTWT_INLINE void for_each_group(const Rows& rows, int64_t largest, const Body& b
   for (int64_t i = 0; i < groups; ++i) body(rows.begin + count * i / groups, rows.begin + count * (i + 1) / groups);
 }
 
+// After the last row come the first of the next product's.
+FTWT_INLINE void find_next(Tile& tile, const Rows& rows, int64_t end) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const bool last = end == rows.count;
+  tile.next_rows = !last ? rows.index + end : g.next_weights != nullptr ? rows.index : nullptr;
+  tile.next_count = rows.count - (last ? 0 : end);
+  tile.next_weights = last ? g.next_weights : g.weights;
+}
+
 FTWT_INLINE void run_strip(Tile tile, const Rows& rows, int64_t vectors) {
   for_each_group(rows, kMaxRows[vectors], [&](int64_t begin, int64_t end) {
     tile.rows = rows.index + begin;
-    tile.next_rows = tile.pixel == 0 && end + (end - begin) <= rows.count ? rows.index + end : nullptr;
+    if (tile.pixel == 0) find_next(tile, rows, end);
     tile.first_row = begin;
     run_vectors(tile, end - begin, vectors);
   });
@@ -426,7 +438,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
   const int64_t block_rows = rows.count / blocks;
   const bool copies = in_panels ? g.taps > 1 || block_rows >= kRowsForCopyToPanels || (packs && !g.packed)
-                                : g.taps <= kDepth && block_rows >= kRowsForCopy;
+                                : g.taps <= kDepth && block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyToPanels);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};

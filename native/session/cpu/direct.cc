@@ -8,8 +8,9 @@
 namespace ftwt::session {
 namespace {
 
-// Pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share out.
-constexpr int64_t kTaskPixels = 384;
+// Vectors of pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share
+// out.
+constexpr int64_t kTaskVectors = 12;
 // Tasks for each thread, and the channels that each should have.
 constexpr int64_t kTasksEach = 4;
 constexpr int64_t kTaskRows = 32;
@@ -17,6 +18,8 @@ constexpr int64_t kTaskRows = 32;
 constexpr int64_t kTaskSums = 48 * 1024;
 // Floats behind a buffer that whole tiles may read.
 constexpr int64_t kSlack = 64;
+
+int64_t task_pixels() { return kTaskVectors * FTWT_KERNEL(vector_lanes)(); }
 
 class Direct : public Step {
  protected:
@@ -77,7 +80,7 @@ class InPlace final : public Direct {
   void run(const State& state) const override {
     const auto kernel = FTWT_KERNEL(plane_gemm);
     const int64_t pixels = c_.output.shape.pixels();
-    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / kTaskPixels);
+    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / task_pixels());
     const RowBlocks blocks =
         pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks) : RowBlocks(state, c_, row_floats() * 4, 512);
     const Tasks tasks = {blocks.count(), state.samples, pixel_blocks, pixel_blocks == 1};
@@ -151,7 +154,7 @@ class Shifted final : public Direct {
     const auto kernel = FTWT_KERNEL(plane_gemm);
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
-    const int64_t task_rows = std::max<int64_t>(1, kTaskPixels / layout_.row);
+    const int64_t task_rows = std::max<int64_t>(1, 4 * task_pixels() / layout_.row);
     const int64_t pixel_blocks = std::max<int64_t>(1, out.h / task_rows);
     const int64_t least_blocks = (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums;
     const RowBlocks blocks = pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks, least_blocks)

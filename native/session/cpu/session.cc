@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "cpu/memory.h"
+#include "cpu/thread_pool.h"
 #include "session/cpu/convolution.h"
 #include "session/cpu/placement.h"
 #include "session/cpu/steps.h"
@@ -42,11 +43,13 @@ class CpuSession final : public Session {
   CpuSession(Plan plan, const CpuOptions& options)
       : plan_(std::move(plan)),
         max_samples_(std::min(options.max_batch, kSamplesAtOnce)),
+        threads_(options.threads),
         placement_(place(plan_, max_samples_)) {
     int64_t most = 1;
     for (const ValueLayout& value : placement_.values) most = std::max(most, value.shape.c);
     all_.resize(static_cast<std::size_t>(most));
     std::iota(all_.begin(), all_.end(), 0);
+    const cpu::ThreadLimit limit(threads_);
     build(options);
   }
 
@@ -125,6 +128,7 @@ class CpuSession final : public Session {
 
   void execute(const Run& run, std::vector<double>* seconds) {
     const Lease workspace(*this);
+    const cpu::ThreadLimit limit(threads_);
     const int64_t outputs = plan_.shape(plan_.output).floats();
     const auto width = plan_.mask_width();
     const auto gates = static_cast<int64_t>(placement_.gates.size());
@@ -215,6 +219,7 @@ class CpuSession final : public Session {
 
   Plan plan_;
   int64_t max_samples_;
+  int threads_;
   Placement placement_;
   std::vector<int32_t> all_;
   std::vector<PlacedStep> steps_;

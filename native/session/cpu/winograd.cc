@@ -247,7 +247,9 @@ class Winograd final : public Step {
     g.out_stride = points * product_stride;
     g.compact = true;
     for (int64_t point = 0; point < points; ++point) {
-      (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * c_.output.shape.c * row_floats();
+      const int64_t point_floats = c_.output.shape.c * row_floats();
+      (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
+      g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
       kernel(g, rows);
