@@ -106,7 +106,8 @@ struct DotRows {
   int64_t out_stride;
 };
 
-// A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`.
+// A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`, and all of a column to within
+// `norm` (Euclidean).
 struct ScreenedWeights {
   static constexpr int kColumns = 64;  // of a block: a cache line of bytes
   int64_t inputs;
@@ -116,6 +117,7 @@ struct ScreenedWeights {
   const float* bias;
   const float* sums;      // of each column of the weights
   const float* error;     // of a weight, at most
+  const float* norm;      // of a column's errors
   const float* rounding;  // of a sum of features * weights, for features that sum to 1
 };
 
@@ -126,6 +128,7 @@ struct ScreenedFeatures {
   int64_t count;
   float rest;
   float sum_x;    // of absolute values
+  float norm_x;   // Euclidean
   float sum_all;  // of all features' absolute values
 };
 
@@ -170,10 +173,12 @@ FTWT_DECLARE_KERNEL(
     void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
-    // kColumns outputs whose sign is that of the layer's, or 0 where it cannot be told.
+    // kColumns outputs: estimates of the layer's, and how far they may be from what it computes; NaN where it is NaN.
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
-                      const ftwt::cpu::ScreenedFeatures& features, float* y);
+                      const ftwt::cpu::ScreenedFeatures& features, float* estimate, float* bound);
     float dot(const float* a, const float* b, int64_t count);
+    // count: a multiple of 16.
+    float dot_bytes(const float* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.
     void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);)
 FTWT_DECLARE_KERNEL(

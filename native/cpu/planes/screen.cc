@@ -11,7 +11,8 @@ constexpr int kVectors = kColumns / kLanes < 8 ? kColumns / kLanes : 8;  // sums
 
 }  // namespace
 
-void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, float* y) {
+void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, float* estimate,
+                  float* bound) {
   for (int64_t first = 0; first < kColumns; first += kVectors * kLanes) {
     const int8_t* bytes = w.bytes + block * w.inputs * kColumns + first;
     Vec acc[kVectors] = {};
@@ -25,12 +26,24 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
     for (int v = 0; v < kVectors; ++v) {
       const int64_t o = block * kColumns + first + v * kLanes;
       const Vec bias = load(w.bias + o);
-      const Vec sum = bias + f.rest * load(w.sums + o) + load(w.scale + o) * acc[v];
-      const Vec bound = load(w.error + o) * f.sum_x + load(w.rounding + o) * f.sum_all + 1e-6f * vmax(bias, -bias);
-      // 0 says that the sign is not known: NaN, too.
-      store(y + first + v * kLanes, sum > bound ? sum : (sum < -bound ? sum : Vec{}));
+      store(estimate + first + v * kLanes, bias + f.rest * load(w.sums + o) + load(w.scale + o) * acc[v]);
+      // Of the sum of x[j] * error[j], by Hoelder's inequality and by Cauchy's.
+      const Vec error = vmin(load(w.error + o) * f.sum_x, load(w.norm + o) * f.norm_x);
+      store(bound + first + v * kLanes, error + load(w.rounding + o) * f.sum_all + 1e-6f * vmax(bias, -bias));
     }
   }
+}
+
+float dot_bytes(const float* a, const int8_t* b, int64_t count) {
+  Vec even = {}, odd = {};
+  for (int64_t i = 0; i < count; i += 16) {
+#pragma GCC unroll 4
+    for (int64_t j = i; j < i + 16; j += 2 * kLanes) {
+      even += load(a + j) * load_bytes(b + j);
+      if constexpr (kLanes < 16) odd += load(a + j + kLanes) * load_bytes(b + j + kLanes);
+    }
+  }
+  return horizontal_sum(even + odd);
 }
 
 float dot(const float* a, const float* b, int64_t count) {

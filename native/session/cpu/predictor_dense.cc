@@ -10,6 +10,7 @@ namespace ftwt::session {
 namespace {
 
 constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
+constexpr float kRestSteps = 254;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
 // Weights from which a quarter of the bytes is worth looking at some outputs twice.
 constexpr int64_t kManyWeights = 1 << 14;
@@ -88,8 +89,9 @@ class ScreenedDense final : public PredictorDense {
         outputs_(outputs),
         blocks_((outputs + kColumns - 1) / kColumns),
         bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns)),
+        rest_(static_cast<std::size_t>(outputs * byte_row())),
         rows_(static_cast<std::size_t>(outputs * row())) {
-    for (std::vector<float>* column : {&scale_, &bias_, &sums_, &error_, &rounding_}) {
+    for (std::vector<float>* column : {&scale_, &bias_, &sums_, &error_, &norm_, &rounding_, &rest_error_}) {
       column->assign(static_cast<std::size_t>(blocks_ * kColumns), 0.0f);
     }
     const std::vector<double> sums = column_sums(predictor, input.shape.c, outputs);
@@ -99,19 +101,22 @@ class ScreenedDense final : public PredictorDense {
       pack(o);
     }
   }
-  uint64_t weight_bytes() const override { return bytes_.size() + (rows_.size() + 5 * bias_.size()) * sizeof(float); }
+  uint64_t weight_bytes() const override {
+    return bytes_.size() + rest_.size() + (rows_.size() + 7 * bias_.size()) * sizeof(float);
+  }
 
   void run(const State& state, const Rows& rows) const override {
     const int64_t tasks = blocks_;  // each read once, for all samples
     const int64_t work = input_.shape.c * kColumns * state.samples;
     cpu::parallel_share(tasks, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       std::vector<float>& x = active_features();
-      x.resize(static_cast<std::size_t>(input_.shape.c));
+      x.resize(static_cast<std::size_t>(input_.shape.c + byte_row()));
       for (int64_t s = 0; s < state.samples; ++s) {
         const float* all = rows.features + s * rows.feature_stride;
-        const cpu::ScreenedFeatures features = features_of(state.active(input_, s), all, x.data());
+        float* spread = x.data() + input_.shape.c;
+        const cpu::ScreenedFeatures features = features_of(state.active(input_, s), all, x.data(), spread);
         for (int64_t block = begin; block < end; ++block) {
-          decide(block, features, all, rows.logits + s * rows.logit_stride);
+          decide(block, features, spread, all, rows.logits + s * rows.logit_stride);
         }
       }
     });
@@ -119,6 +124,7 @@ class ScreenedDense final : public PredictorDense {
 
  private:
   int64_t row() const { return weight_stride(input_.shape.c); }
+  int64_t byte_row() const { return round_up(input_.shape.c, 64); }
 
   static std::vector<float>& active_features() {
     thread_local std::vector<float> features;
@@ -136,44 +142,62 @@ class ScreenedDense final : public PredictorDense {
       largest = std::max(largest, std::fabs(weight(i)));
     }
     if (!finite) {  // no bound holds, so nothing is decided by bytes
-      error_[o] = std::numeric_limits<float>::quiet_NaN();
+      error_[o] = norm_[o] = rest_error_[o] = std::numeric_limits<float>::quiet_NaN();
       return;
     }
-    const float scale = largest / 127;
-    double error = 0;
+    const float scale = largest / 127, rest_scale = scale / kRestSteps;
+    double error = 0, squares = 0, rest_error = 0;
     for (int64_t i = 0; i < inputs; ++i) {
       const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
       bytes_[((o / kColumns) * inputs + i) * kColumns + o % kColumns] = static_cast<int8_t>(byte);
-      error = std::max(error, std::fabs(static_cast<double>(weight(i)) - static_cast<double>(scale) * byte));
+      const double rest = static_cast<double>(weight(i)) - static_cast<double>(scale) * byte;
+      error = std::max(error, std::fabs(rest));
+      squares += rest * rest;
+      const double rest_byte = rest_scale > 0 ? std::clamp(std::nearbyint(rest / rest_scale), -127.0, 127.0) : 0.0;
+      rest_[o * byte_row() + i] = static_cast<int8_t>(rest_byte);
+      rest_error = std::max(rest_error, std::fabs(rest - rest_scale * rest_byte));
     }
     scale_[o] = scale;
     error_[o] = static_cast<float>(error * 1.001);
+    norm_[o] = static_cast<float>(std::sqrt(squares) * 1.001);
+    rest_error_[o] = static_cast<float>(rest_error * 1.001);
     // Each of up to `inputs` additions rounds by 2^-24 of the sum at most, here and where the sum is exact.
     rounding_[o] = largest * static_cast<float>(inputs + 8) * 4 * 5.97e-8f;
   }
 
-  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x) const {
+  // `spread`: x at the places of its channels, zeros elsewhere.
+  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x, float* spread) const {
     const float rest = rest_of(predictor_, active, input_.shape.c, all);
-    float sum_x = 0, sum_all = 0;
+    float sum_x = 0, squares = 0, sum_all = 0;
     for (int64_t i = 0; i < input_.shape.c; ++i) sum_all += std::fabs(all[i]);
+    std::fill_n(spread, byte_row(), 0.0f);
     for (int64_t j = 0; j < active.count; ++j) {
-      x[j] = all[active.index[j]] - rest;
+      x[j] = spread[active.index[j]] = all[active.index[j]] - rest;
       sum_x += std::fabs(x[j]);
+      squares += x[j] * x[j];
     }
-    return {x, active.index, active.count, rest, sum_x * 1.001f, sum_all * 1.001f};
+    return {x, active.index, active.count, rest, sum_x * 1.001f, std::sqrt(squares) * 1.001f, sum_all * 1.001f};
   }
 
-  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* all, float* logits) const {
-    const auto screen = FTWT_KERNEL(screen_block);
+  // By one byte of each weight, by two, or by the weights themselves.
+  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* spread, const float* all,
+              float* logits) const {
+    const auto dot_bytes = FTWT_KERNEL(dot_bytes);
     const auto dot = FTWT_KERNEL(dot);
-    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(),   bias_.data(),
-                                          sums_.data(),   error_.data(), rounding_.data()};
+    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(), bias_.data(),
+                                          sums_.data(),   error_.data(), norm_.data(),  rounding_.data()};
     float* y = logits + block * kColumns;
-    screen(weights, block, features, y);
+    float bound[kColumns];
+    FTWT_KERNEL(screen_block)(weights, block, features, y, bound);
     const int64_t count = std::min(kColumns, outputs_ - block * kColumns);
     for (int64_t i = 0; i < count; ++i) {
+      if (std::fabs(y[i]) > bound[i]) continue;
       const int64_t o = block * kColumns + i;
-      if (y[i] == 0) y[i] = bias_[o] + dot(all, rows_.data() + o * row(), input_.shape.c);
+      y[i] += scale_[o] / kRestSteps * dot_bytes(spread, rest_.data() + o * byte_row(), byte_row());
+      const float rest_bound =
+          rest_error_[o] * features.sum_x + rounding_[o] * features.sum_all + 1e-6f * std::fabs(bias_[o]);
+      if (std::fabs(y[i]) > rest_bound) continue;
+      y[i] = bias_[o] + dot(all, rows_.data() + o * row(), input_.shape.c);
     }
   }
 
@@ -181,8 +205,10 @@ class ScreenedDense final : public PredictorDense {
   ValueLayout input_;
   int64_t outputs_, blocks_;
   std::vector<int8_t, cpu::BlockAllocator<int8_t>> bytes_;  // [blocks, inputs, kColumns]
-  cpu::Floats rows_;                                        // [outputs, row()]
-  std::vector<float> scale_, bias_, sums_, error_, rounding_;
+  // What bytes_ leaves of the weights, in steps of scale / kRestSteps.
+  std::vector<int8_t, cpu::BlockAllocator<int8_t>> rest_;  // [outputs, byte_row()]
+  cpu::Floats rows_;                                       // [outputs, row()]
+  std::vector<float> scale_, bias_, sums_, error_, norm_, rounding_, rest_error_;
 };
 
 }  // namespace
