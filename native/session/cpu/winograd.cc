@@ -42,7 +42,8 @@ class Winograd final : public Step {
                c_.node->pad_top,
                c_.node->pad_left,
                size},
-        joins_(c_.joins_samples() && shape_.tiles() < kManyTiles) {
+        joins_(c_.joins_samples() && shape_.tiles() < kManyTiles),
+        copies_(!joins_ && spread_stride(shape_.tiles()) < spread_stride(shape_.tiles() + 16)) {
     transform_weights();
   }
 
@@ -131,7 +132,7 @@ class Winograd final : public Step {
   }
 
   // A bundle is what is multiplied at once: one sample's tiles, or those of all samples side by side.
-  int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + 16); }
+  int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + (copies_ ? 0 : 16)); }
   // From one point of all channels' tiles to the next: a tile is written to all points at once.
   int64_t point_stride(int64_t channels, int64_t joined) const { return spread_stride(channels * tile_stride(joined)); }
   int64_t bundle_floats(int64_t joined) const {
@@ -167,7 +168,8 @@ class Winograd final : public Step {
 
   void transform(const State& state, int64_t first, int64_t samples) const {
     const auto input = FTWT_KERNEL(winograd_input);
-    const std::size_t scratch = FTWT_KERNEL(winograd_scratch_floats)(shape_);
+    const auto scratch = static_cast<int64_t>(FTWT_KERNEL(winograd_scratch_floats)(shape_));
+    const int64_t copy_stride = round_up(shape_.tiles() + 16, 16);
     const int64_t channels = c_.input.shape.c;
     const int64_t joined = joins_ ? samples : 1;
     const int64_t stride = tile_stride(joined);
@@ -175,7 +177,8 @@ class Winograd final : public Step {
     // A plane's tiles may be followed by garbage, where the next sample's come: one thread writes both, in order.
     cpu::parallel_share(
         bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
-          float* room = cpu::thread_floats(cpu::Scratch::Gather, scratch);
+          float* room = cpu::thread_floats(
+              cpu::Scratch::Gather, static_cast<std::size_t>(scratch + (copies_ ? shape_.points() * copy_stride : 0)));
           for (int64_t i = begin; i < end; ++i) {
             const int64_t bundle = i / channels, j = i % channels;
             const cpu::ChannelList active = state.active(c_.input, first + bundle);
@@ -183,7 +186,16 @@ class Winograd final : public Step {
             for (int64_t s = 0; s < joined; ++s) {
               const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
               float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
-              input(shape_, plane, to, point_stride(active.count, joined), room);
+              const int64_t stride_of_points = point_stride(active.count, joined);
+              if (!copies_) {
+                input(shape_, plane, to, stride_of_points, room);
+                continue;
+              }
+              float* copy = room + scratch;
+              input(shape_, plane, copy, copy_stride, room);
+              for (int64_t point = 0; point < shape_.points(); ++point) {
+                std::copy_n(copy + point * copy_stride, shape_.tiles(), to + point * stride_of_points);
+              }
             }
           }
         });
@@ -282,6 +294,7 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
+  bool copies_;  // transformed tiles, of which a channel has few, to where no room is between channels
   cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
 };
 
