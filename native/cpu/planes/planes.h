@@ -177,6 +177,8 @@ FTWT_DECLARE_KERNEL(
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
                       const ftwt::cpu::ScreenedFeatures& features, float* estimate, float* bound);
     float dot(const float* a, const float* b, int64_t count);
+    // Sum of absolute values and, unless nullptr, of squares.
+    float absolute_sum(const float* x, int64_t count, float* squares);
     // count: a multiple of 16.
     float dot_bytes(const float* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.

@@ -34,6 +34,17 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
   }
 }
 
+float absolute_sum(const float* x, int64_t count, float* squares) {
+  Vec sum = {}, square = {};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const Vec v = load_some(x + i, count - i);
+    sum += vmax(v, -v);
+    square += v * v;
+  }
+  if (squares != nullptr) *squares = horizontal_sum(square);
+  return horizontal_sum(sum);
+}
+
 float dot_bytes(const float* a, const int8_t* b, int64_t count) {
   Vec even = {}, odd = {};
   for (int64_t i = 0; i < count; i += 16) {

@@ -7,6 +7,8 @@ namespace {
 
 // From so many pixels on, and with stride 1, lanes are pixels.
 constexpr int64_t kManyPixels = 100;
+// Channels that are looked up at a time.
+constexpr int64_t kPart = 256;
 // A window that reaches further beside the image may leave the working memory.
 constexpr int64_t kReach = 64;
 
@@ -32,6 +34,11 @@ class DepthwiseStep final : public Step {
       for (int64_t t = 0; t < taps; ++t) weights_[o * row() + t] = node.weights[t * output.shape.c + o];
       weights_[o * row() + taps] = node.bias.empty() ? 0.0f : node.bias[o];
     }
+    of_zeros_.resize(static_cast<std::size_t>(output.shape.c));
+    const std::vector<float> zeros(of_zeros_.size());
+    for (int64_t o = 0; o < output.shape.c; ++o) {
+      FTWT_KERNEL(plane_scale)(&zeros[o], 1, 1, weights(o)[taps], node.activation, &of_zeros_[o]);
+    }
   }
   const char* variant() const override { return by_channels_ ? "depthwise channels" : "depthwise planes"; }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
@@ -50,6 +57,9 @@ class DepthwiseStep final : public Step {
   const float* plane(const State& state, int64_t s, int64_t channel) const {
     return state.sample(input_, s) + channel / multiplier_ * input_.plane;
   }
+  int32_t source(int32_t channel) const {
+    return multiplier_ == 1 ? channel : channel / static_cast<int32_t>(multiplier_);
+  }
   float* out(const State& state, int64_t s, int64_t channel) const {
     return state.sample(output_, s) + channel * output_.plane;
   }
@@ -57,31 +67,37 @@ class DepthwiseStep final : public Step {
   // The channels in turn whose input is stored; those whose input is not are sums of zeros, and done here.
   template <typename Body>
   void for_stored(const State& state, int64_t s, cpu::ChannelList channels, const Body& body) const {
-    const cpu::ChannelList active = state.active(input_, s);
-    const int32_t* next = active.index;
-    const int32_t* end = active.index + active.count;
-    if (input_.gate >= 0 && channels.count > 0) {
-      next = std::lower_bound(next, end, channels.index[0] / static_cast<int32_t>(multiplier_));
+    if (input_.gate < 0) {
+      for (int64_t i = 0; i < channels.count; ++i) body(channels.index[i]);
+      return;
     }
-    for (int64_t i = 0; i < channels.count; ++i) {
-      const int32_t channel = channels.index[i];
-      const auto from = static_cast<int32_t>(channel / multiplier_);
-      if (input_.gate >= 0) {
-        while (next != end && *next < from) ++next;
-        if (next == end || *next != from) {
-          fill(channel, out(state, s, channel));
-          continue;
-        }
+    // Parts of the list, so that a few hundred bytes do. No branch depends on which channels are active.
+    for (int64_t first = 0; first < channels.count; first += kPart) {
+      const int64_t count = std::min(kPart, channels.count - first);
+      int32_t stored[kPart], others[kPart];
+      const int64_t found = split(state.active(input_, s), {channels.index + first, count}, stored, others);
+      for (int64_t i = 0; i < found; ++i) body(stored[i]);
+      for (int64_t i = 0; i < count - found; ++i) {
+        std::fill_n(out(state, s, others[i]), output_.shape.pixels(), of_zeros_[others[i]]);
       }
-      body(channel);
     }
   }
 
-  void fill(int64_t channel, float* plane) const {
-    const float zero = 0;
-    float value;
-    FTWT_KERNEL(plane_scale)(&zero, 1, 1, weights(channel)[node_.kh * node_.kw], node_.activation, &value);
-    std::fill_n(plane, output_.shape.pixels(), value);
+  // How many of the channels have an input that is active: those to `stored`, the rest to `others`.
+  int64_t split(cpu::ChannelList active, cpu::ChannelList channels, int32_t* stored, int32_t* others) const {
+    const int32_t first = source(channels.index[0]), last = source(channels.index[channels.count - 1]);
+    thread_local std::vector<uint8_t> is_active;
+    is_active.assign(static_cast<std::size_t>(last - first + 1), 0);
+    const int32_t* end = active.index + active.count;
+    for (const int32_t* i = std::lower_bound(active.index, end, first); i != end && *i <= last; ++i) {
+      is_active[*i - first] = 1;
+    }
+    int64_t found = 0;
+    for (int64_t i = 0; i < channels.count; ++i) {
+      stored[found] = others[i - found] = channels.index[i];
+      found += is_active[source(channels.index[i]) - first];
+    }
+    return found;
   }
 
   void run_channels(const State& state, int64_t s, cpu::ChannelList channels) const {
@@ -116,7 +132,8 @@ class DepthwiseStep final : public Step {
   int64_t multiplier_;
   cpu::PlaneWindow window_;
   bool by_channels_;
-  cpu::Floats weights_;  // [c, row]: taps, bias
+  cpu::Floats weights_;          // [c, row]: taps, bias
+  std::vector<float> of_zeros_;  // [c]: what becomes of an input of zeros
 };
 
 }  // namespace

@@ -39,17 +39,21 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
 template <typename Body>
 void for_every_plane(const State& state, const ValueLayout& value, const Body& body) {
   const int64_t channels = value.shape.c;
-  cpu::parallel_share(state.samples * channels, kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1,
-                      [&](int64_t begin, int64_t end, int) {
-                        for (int64_t i = begin; i < end; ++i) {
-                          const int64_t s = i / channels, channel = i % channels;
-                          const cpu::ChannelList active = state.active(value, s);
-                          const bool stored =
-                              value.gate < 0 || std::binary_search(active.index, active.index + active.count,
-                                                                   static_cast<int32_t>(channel));
-                          body(s, channel, stored);
-                        }
-                      });
+  const int64_t grain = kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1;
+  cpu::parallel_share(state.samples * channels, grain, [&](int64_t begin, int64_t end, int) {
+    for (int64_t s = begin / channels; s * channels < end; ++s) {
+      const int64_t first = std::max<int64_t>(begin - s * channels, 0);
+      const int64_t last = std::min(end - s * channels, channels);
+      const cpu::ChannelList active = state.active(value, s);
+      const int32_t* stop = active.index + active.count;
+      const int32_t* next = std::lower_bound(active.index, stop, static_cast<int32_t>(first));
+      for (int64_t channel = first; channel < last; ++channel) {
+        const bool stored = next != stop && *next == channel;
+        next += stored;
+        body(s, channel, stored);
+      }
+    }
+  });
 }
 
 // Zeros in the channels that are not computed, where the output stores all.

@@ -15,7 +15,9 @@ class PredictorStep final : public Step {
       : node_(node), input_(input), gate_(gate), dense_(make_predictor_dense(*node.predictor, input, node.out.c)) {}
   const char* variant() const override { return "predictor"; }
   uint64_t weight_bytes() const override { return dense_->weight_bytes(); }
-  int64_t scratch_floats(int64_t samples) const override { return samples * (feature_stride() + logit_stride()); }
+  int64_t scratch_floats(int64_t samples) const override {
+    return samples * (feature_stride() + logit_stride()) + dense_->scratch_floats(samples);
+  }
 
   void run(const State& state) const override {
     float* features = state.scratch;
@@ -25,7 +27,8 @@ class PredictorStep final : public Step {
     for (int64_t s = 0; node_.predictor->softmax && s < state.samples; ++s) {
       softmax(features + s * feature_stride(), input_.shape.c);
     }
-    dense_->run(state, {features, feature_stride(), logits, logit_stride()});
+    float* scratch = logits + state.samples * logit_stride();
+    dense_->run(state, {features, feature_stride(), logits, logit_stride(), scratch});
     for (int64_t s = 0; s < state.samples; ++s) list(state, s, logits + s * logit_stride());
   }
 

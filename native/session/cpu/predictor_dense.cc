@@ -1,6 +1,7 @@
 #include "session/cpu/predictor_dense.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,7 @@ namespace ftwt::session {
 namespace {
 
 constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
+constexpr int64_t kMostSamples = 32;  // at a time
 constexpr float kRestSteps = 254;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
 // Weights from which a quarter of the bytes is worth looking at some outputs twice.
@@ -105,31 +107,39 @@ class ScreenedDense final : public PredictorDense {
     return bytes_.size() + rest_.size() + (rows_.size() + 7 * bias_.size()) * sizeof(float);
   }
 
+  int64_t scratch_floats(int64_t samples) const override { return samples * (input_.shape.c + byte_row()); }
+
   void run(const State& state, const Rows& rows) const override {
-    const int64_t tasks = blocks_;  // each read once, for all samples
-    const int64_t work = input_.shape.c * kColumns * state.samples;
-    cpu::parallel_share(tasks, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
-      std::vector<float>& x = active_features();
-      x.resize(static_cast<std::size_t>(input_.shape.c + byte_row()));
-      for (int64_t s = 0; s < state.samples; ++s) {
-        const float* all = rows.features + s * rows.feature_stride;
-        float* spread = x.data() + input_.shape.c;
-        const cpu::ScreenedFeatures features = features_of(state.active(input_, s), all, x.data(), spread);
-        for (int64_t block = begin; block < end; ++block) {
-          decide(block, features, spread, all, rows.logits + s * rows.logit_stride);
+    std::array<cpu::ScreenedFeatures, kMostSamples> features;
+    for (int64_t first = 0; first < state.samples; first += kMostSamples) {
+      const int64_t samples = std::min(kMostSamples, state.samples - first);
+      cpu::parallel_for(samples, 4, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t s = first + i;
+          const cpu::ChannelList active = state.active(input_, s);
+          features[i] = features_of(active, all_features(rows, s), spread(rows, s) + byte_row(), spread(rows, s));
         }
-      }
-    });
+      });
+      const int64_t work = input_.shape.c * kColumns * samples;
+      // Blocks, each read once for all samples.
+      cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = 0; i < samples; ++i) {
+          const int64_t s = first + i;
+          for (int64_t block = begin; block < end; ++block) {
+            decide(block, features[i], spread(rows, s), all_features(rows, s), rows.logits + s * rows.logit_stride);
+          }
+        }
+      });
+    }
   }
 
  private:
   int64_t row() const { return weight_stride(input_.shape.c); }
   int64_t byte_row() const { return round_up(input_.shape.c, 64); }
 
-  static std::vector<float>& active_features() {
-    thread_local std::vector<float> features;
-    return features;
-  }
+  static const float* all_features(const Rows& rows, int64_t s) { return rows.features + s * rows.feature_stride; }
+  // The active features at their places, and behind them one after the other.
+  float* spread(const Rows& rows, int64_t s) const { return rows.scratch + s * scratch_floats(1); }
 
   void pack(int64_t o) {
     const int64_t inputs = input_.shape.c;
@@ -168,14 +178,11 @@ class ScreenedDense final : public PredictorDense {
   // `spread`: x at the places of its channels, zeros elsewhere.
   cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x, float* spread) const {
     const float rest = rest_of(predictor_, active, input_.shape.c, all);
-    float sum_x = 0, squares = 0, sum_all = 0;
-    for (int64_t i = 0; i < input_.shape.c; ++i) sum_all += std::fabs(all[i]);
     std::fill_n(spread, byte_row(), 0.0f);
-    for (int64_t j = 0; j < active.count; ++j) {
-      x[j] = spread[active.index[j]] = all[active.index[j]] - rest;
-      sum_x += std::fabs(x[j]);
-      squares += x[j] * x[j];
-    }
+    for (int64_t j = 0; j < active.count; ++j) x[j] = spread[active.index[j]] = all[active.index[j]] - rest;
+    float squares = 0;
+    const float sum_x = FTWT_KERNEL(absolute_sum)(x, active.count, &squares);
+    const float sum_all = FTWT_KERNEL(absolute_sum)(all, input_.shape.c, nullptr);
     return {x, active.index, active.count, rest, sum_x * 1.001f, std::sqrt(squares) * 1.001f, sum_all * 1.001f};
   }
 

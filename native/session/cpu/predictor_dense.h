@@ -14,9 +14,11 @@ class PredictorDense {
     int64_t feature_stride;
     float* logits;  // NaN and 0 mean not active, as in the layer
     int64_t logit_stride;
+    float* scratch;  // scratch_floats()
   };
 
   virtual ~PredictorDense() = default;
+  virtual int64_t scratch_floats(int64_t /*samples*/) const { return 0; }
   virtual void run(const State& state, const Rows& rows) const = 0;
   virtual uint64_t weight_bytes() const = 0;
 };

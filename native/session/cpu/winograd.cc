@@ -294,7 +294,7 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
-  bool copies_;  // transformed tiles, of which a channel has few, to where no room is between channels
+  bool copies_;          // transformed tiles, of which a channel has few, to where no room is between channels
   cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
 };
 
