@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
-import { layers as ours } from '../../src/index.js';
+import { layers as ours, setThreads } from '../../src/index.js';
 import { binding } from '../../src/binding.js';
 import { lower } from '../../src/session/lower.js';
 import { encode } from '../../src/session/plan.js';
@@ -53,6 +53,7 @@ const cases: Record<string, Case[]> = {
     { size: 9, channels: [5, 33, 7], kernelSize: 3 },
     { size: 30, channels: [3, 40, 66], kernelSize: 3, strides: 2 },
     { size: 13, channels: [4, 18, 130], kernelSize: 5 },
+    { size: 12, channels: [24, 64, 40], kernelSize: 3 },
   ],
   'gathered pixels': [
     { size: 7, channels: [19, 70, 33], kernelSize: 3 },
@@ -62,6 +63,7 @@ const cases: Record<string, Case[]> = {
     { size: 14, channels: [37, 70, 300], kernelSize: 1 },
     { size: 4, channels: [200, 35, 64], kernelSize: 1 },
     { size: 41, channels: [3, 7, 64], kernelSize: 1 },
+    { size: 17, channels: [96, 104, 200], kernelSize: 1 },
   ],
   'dot products': [
     { size: 2, channels: [67, 33, 9], kernelSize: 3 },
@@ -71,12 +73,43 @@ const cases: Record<string, Case[]> = {
   'winograd 2x2': [
     { size: 7, channels: [33, 20, 70], kernelSize: 3 },
     { size: 31, channels: [3, 16, 18], kernelSize: 3 },
+    { size: 8, channels: [24, 128, 72], kernelSize: 3 },
   ],
   'winograd 4x4': [
     { size: 14, channels: [40, 33, 65], kernelSize: 3 },
     { size: 33, channels: [3, 17, 16], kernelSize: 3 },
+    { size: 20, channels: [24, 64, 40], kernelSize: 3 },
   ],
 };
+
+/** One task has all channels: of more weights than a block of them may have, and of one or many tiles of pixels. */
+test('products whose weights no number of blocks divides', () => {
+  if (!sessionDevices().includes('native')) return;
+  const { threads } = binding.info();
+  setThreads(1);
+  try {
+    for (const [size, kernelSize, channels] of [
+      [28, 1, [250, 262]],
+      [4, 1, [300, 104, 336, 96]],
+      [20, 3, [30, 270]],
+    ] as [number, number, number[]][]) {
+      const [first, ...rest] = channels;
+      for (const mass of [undefined, 0.97]) {
+        const body = rest.map((filters) => {
+          const args = { filters, kernelSize, padding: 'same' } as const;
+          return mass === undefined
+            ? tf.layers.conv2d(args)
+            : ours.dynamicConv2d({ ...args, mass });
+        });
+        const model = modelOf([size, size, first], chain(...body));
+        const variant = kernelSize === 1 ? '1x1 in place' : 'shifted planes';
+        assert.ok(agrees(`${size}x${size}, ${channels.join(' to ')}`, model, variant) > 0);
+      }
+    }
+  } finally {
+    setThreads(threads);
+  }
+});
 
 for (const [variant, list] of Object.entries(cases)) {
   test(variant, () => {

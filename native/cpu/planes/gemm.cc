@@ -23,10 +23,10 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 constexpr int64_t kWeights = 32 * 1024;
 constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
 constexpr int64_t kPanelDepth = kLanes == 16 ? 170 : 256;  // of panels, which take no more lines than they must
-// From so many rows on, a copy of the tile costs less than reading it from where it lies.
+// From so many rows on, a copy of the tile costs less than reading it from where it lies: of a window, whose taps lie
+// apart, and of one tap.
 constexpr int64_t kRowsForCopy = 32;
-// The same where weights are panels, and a window's taps do not lie apart.
-constexpr int64_t kRowsForCopyToPanels = 96;
+constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 // Rows of a panel, whatever the width of the tile.
@@ -382,8 +382,6 @@ FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
 
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
-FTWT_INLINE int64_t whole_panels(int64_t rows) { return rows / kPanelRows * kPanelRows; }
-
 // Calls body(vectors) for each tile of pixels, of which a copy is at `copied` where there shall be one.
 template <typename Body>
 FTWT_INLINE void for_each_tile(Tile& tile, float* room, const Body& body) {
@@ -435,10 +433,15 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
-  const int64_t blocks = parts(rows.count, kWeights / depth > kMaxRows[1] ? kWeights / depth : kMaxRows[1]);
+  // Blocks of rows are whole panels but for the last.
+  const int64_t panels = parts(rows.count, kPanelRows);
+  const int64_t most_panels = kWeights / depth / kPanelRows;
+  const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
   const int64_t block_rows = rows.count / blocks;
-  const bool copies = in_panels ? g.taps > 1 || block_rows >= kRowsForCopyToPanels || (packs && !g.packed)
-                                : g.taps <= kDepth && block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyToPanels);
+  // A tile of which there is a copy has room for kPanelDepth.
+  const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
+  const bool must_copy = in_panels && (g.taps > 1 || (packs && !g.packed));
+  const bool copies = depth <= most_depth && most_depth <= kPanelDepth && (must_copy || worth_copying);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
@@ -447,8 +450,9 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     tile.column_end = g.columns.count * (k + 1) / depths;
     if (copies) tile.copied = room;
     for (int64_t i = 0; i < blocks; ++i) {
-      const Rows block = {rows.index, whole_panels(rows.count * i / blocks),
-                          i + 1 == blocks ? rows.count : whole_panels(rows.count * (i + 1) / blocks), rows.count};
+      const int64_t end = panels * (i + 1) / blocks * kPanelRows;
+      const Rows block = {rows.index, panels * i / blocks * kPanelRows, end < rows.count ? end : rows.count,
+                          rows.count};
       if (g.panels != nullptr) {
         run_given_panels(tile, block, room);
       } else if (packs) {
