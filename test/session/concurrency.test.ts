@@ -17,10 +17,13 @@ import { images, scatter } from './oracle.js';
 
 const mass = 0.9;
 
-function smallSession(options: CompileOptions = {}): { session: Session; batches: Float32Array[] } {
+function smallSession({
+  dense: isDense = false,
+  ...options
+}: CompileOptions & { dense?: boolean } = {}): { session: Session; batches: Float32Array[] } {
   const widths = [16, 'M', 24, 'M', 32] as (number | 'M')[];
   const dense = vggSmall({ seed: 1, widths, inputShape: [16, 16, 3] });
-  const model = scatter(makeDynamic(dense, { mass }));
+  const model = isDense ? dense : scatter(makeDynamic(dense, { mass }));
   const session = compile(model, { maxBatch: 12, measure: false, ...options });
   const batches = [1, 2, 5, 8, 12].map((n) => {
     const x = images(model, n, n);
@@ -28,7 +31,7 @@ function smallSession(options: CompileOptions = {}): { session: Session; batches
     x.dispose();
     return values;
   });
-  dense.dispose();
+  if (!isDense) dense.dispose();
   model.dispose();
   return { session, batches };
 }
@@ -129,9 +132,12 @@ test('a session of one thread leaves the others alone', () => {
 test('a session goes on when the instruction set is another than it was compiled for', () => {
   const { instructionSet, instructionSets } = binding.info();
   try {
-    for (const compiled of instructionSets) {
+    for (const [compiled, dense] of instructionSets.flatMap((set) => [
+      [set, false] as const,
+      [set, true] as const,
+    ])) {
       binding.setInstructionSet(compiled);
-      const { session, batches } = smallSession();
+      const { session, batches } = smallSession({ dense });
       const alone = batches.map((x) => session.run(x).logits);
       for (const other of instructionSets) {
         binding.setInstructionSet(other);

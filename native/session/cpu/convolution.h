@@ -65,6 +65,8 @@ cpu::Floats weights_by_output(const Node& node, int64_t inputs);
 // [cOut / panel rows, cIn, taps, panel rows]
 cpu::Floats weights_in_panels(const Node& node, int64_t inputs);
 
+using PlaneGemmKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList);
+
 // Whether weights can lie in panels: all channels are computed from all channels.
 bool takes_panels(const Convolution& convolution);
 

@@ -47,7 +47,8 @@ class Direct : public Step {
   }
 
   Convolution c_;
-  cpu::Floats weights_;  // [cOut, row_floats], or panels
+  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);  // that of the panels, whatever other steps change to
+  cpu::Floats weights_;                               // [cOut, row_floats], or panels
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
@@ -78,7 +79,6 @@ class InPlace final : public Direct {
   const char* variant() const override { return variant_name(ConvVariant::InPlace); }
 
   void run(const State& state) const override {
-    const auto kernel = FTWT_KERNEL(plane_gemm);
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t pixel_blocks = std::max<int64_t>(1, pixels / task_pixels());
     const RowBlocks blocks =
@@ -103,7 +103,7 @@ class InPlace final : public Direct {
           g.residual_stride = c_.residual->plane;
         }
         g.activation = c_.node->activation;
-        kernel(g, blocks.rows(row, s));
+        kernel_(g, blocks.rows(row, s));
       }
     });
     fill_inactive(state, c_);
@@ -151,7 +151,6 @@ class Shifted final : public Direct {
   }
 
   void multiply(const State& state, int64_t first, int64_t samples) const {
-    const auto kernel = FTWT_KERNEL(plane_gemm);
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
     const int64_t task_rows = std::max<int64_t>(1, 4 * task_pixels() / layout_.row);
@@ -178,7 +177,7 @@ class Shifted final : public Direct {
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;
-        kernel(g, rows);
+        kernel_(g, rows);
         const float* residuals = residual(state, first + s);
         for (int64_t m = 0; m < rows.count; ++m) {
           const int64_t channel = rows.index[m];
@@ -237,7 +236,6 @@ class Gathered final : public Direct {
   }
 
   void multiply(const State& state, int64_t joined) const {
-    const auto kernel = FTWT_KERNEL(plane_gemm);
     const auto finish = FTWT_KERNEL(finish_rows);
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t stride = tap_floats(joined);
@@ -260,7 +258,7 @@ class Gathered final : public Direct {
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;
-        kernel(g, rows);
+        kernel_(g, rows);
         for (int64_t s = bundle * joined; s < (bundle + 1) * joined; ++s) {
           const float* residuals = residual(state, s);
           for (int64_t m = 0; m < rows.count; ++m) {

@@ -242,7 +242,6 @@ class Winograd final : public Step {
   }
 
   void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows) const {
-    const auto kernel = FTWT_KERNEL(plane_gemm);
     static const int32_t no_shift = 0;
     const int64_t points = shape_.points();
     const int64_t product_stride = round_up(tiles.count + 16, 16);
@@ -264,7 +263,7 @@ class Winograd final : public Step {
       g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
-      kernel(g, rows);
+      kernel_(g, rows);
     }
     for (int64_t s = 0; s < tiles.samples; ++s) {
       write(state, tiles.first_sample + s, rows, products + s * shape_.tiles(), product_stride, tiles.row,
@@ -294,8 +293,9 @@ class Winograd final : public Step {
   Convolution c_;
   cpu::WinogradShape shape_;
   bool joins_;
-  bool copies_;          // transformed tiles, of which a channel has few, to where no room is between channels
-  cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
+  bool copies_;  // transformed tiles, of which a channel has few, to where no room is between channels
+  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);  // that of the panels, whatever other steps change to
+  cpu::Floats weights_;                               // [points, cOut, row_floats], or of each point panels
 };
 
 }  // namespace
