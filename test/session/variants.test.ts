@@ -161,6 +161,27 @@ test('depthwise convolutions, lanes for channels and for pixels', () => {
   }
 });
 
+test('masks do not depend on the scale of an image, down to where squares underflow', () => {
+  if (!sessionDevices().includes('native')) return;
+  const dynamic = ours.dynamicConv2d({ filters: 200, kernelSize: 1, mass: 0.9, softmax: false });
+  const model = modelOf([3, 3, 150], chain(dynamic));
+  const bias = model.weights.find(({ originalName }) => /predictor_bias/.test(originalName))!;
+  bias.write(tf.zeros([200]));
+  const x = images(model, maxBatch);
+  const values = x.dataSync<'float32'>().slice();
+  for (const device of eachInstructionSet()) {
+    const session = compileWith(model, '');
+    const { masks } = session.run(values, { masks: true });
+    assert.ok(masks?.includes(0) && masks.includes(1));
+    for (const exponent of [-30, -73, -90]) {
+      const scaled = values.map((value) => value * 2 ** exponent);
+      assert.deepEqual(session.run(scaled, { masks: true }).masks, masks, `${device}, ${exponent}`);
+    }
+    session.dispose();
+  }
+  x.dispose();
+});
+
 test('predictors so wide that their signs are told from bytes', () => {
   if (!sessionDevices().includes('native')) return;
   for (const softmax of [true, false]) {

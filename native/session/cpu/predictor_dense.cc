@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int64_t kMostSamples = 32;  // at a time
 constexpr float kRestSteps = 254;
+// A million squares that underflow are less than a thousandth of this.
+constexpr float kLeastSquares = 1e-28f;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
 // Weights from which a quarter of the bytes is worth looking at some outputs twice.
 constexpr int64_t kManyWeights = 1 << 14;
@@ -183,7 +185,9 @@ class ScreenedDense final : public PredictorDense {
     float squares = 0;
     const float sum_x = FTWT_KERNEL(absolute_sum)(x, active.count, &squares);
     const float sum_all = FTWT_KERNEL(absolute_sum)(all, input_.shape.c, nullptr);
-    return {x, active.index, active.count, rest, sum_x * 1.001f, std::sqrt(squares) * 1.001f, sum_all * 1.001f};
+    // Squares that underflow are missing from their sum; the sum of absolute values is no less than the norm.
+    const float norm_x = squares > kLeastSquares ? std::sqrt(squares) : sum_x;
+    return {x, active.index, active.count, rest, sum_x * 1.001f, norm_x * 1.001f, sum_all * 1.001f};
   }
 
   // By one byte of each weight, by two, or by the weights themselves.
