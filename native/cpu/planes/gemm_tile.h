@@ -1,0 +1,241 @@
+// The product's micro-kernel: a tile of up to 8 rows and 3 vectors of pixels, and its part of the sum.
+#pragma once
+#include "cpu/gemm/activate.h"
+#include "cpu/isa.h"
+#include "cpu/planes/planes.h"
+
+namespace ftwt::FTWT_ISA {
+namespace {
+
+// Accumulators, the vectors of one row of b and one broadcast fit the register file; more rows than this would not fit
+// the general registers, each has a pointer of its own.
+constexpr int kMaxVectors = 3;
+#if defined(FTWT_ISA_avx512)
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 8, 8};
+#else
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
+#endif
+// Rows of a panel, whatever the width of the tile.
+constexpr int kPanelRows = kMaxRows[kMaxVectors];
+
+// Of a row of weights, that are prefetched at a time.
+constexpr int64_t kPrefetchFloats = 64;
+// Of panels, which follow one another.
+constexpr int64_t kPrefetchAhead = 1024;
+
+struct Tile {
+  const cpu::PlaneGemm* gemm;
+  const int32_t* rows;  // the tile's
+  // Rows whose weights nobody has read yet, or none.
+  const int32_t* next_rows;
+  int64_t next_count;
+  const float* next_weights;
+  int64_t first_row;  // of the list
+  int64_t pixel;
+  int64_t column_begin, column_end;  // of the list
+  const float* copied;               // the tile of b, column after column, or none
+  const float* panel;                // the rows' weights [columns, taps, rows], or none
+};
+
+// Brings weights of the next tile's rows into the second-level cache: each row is a stream too short for the hardware.
+template <int MR>
+FTWT_INLINE void prefetch_rows(const Tile& tile, int64_t begin, int64_t end) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  for (int m = 0; m < MR && m < tile.next_count; ++m) {
+    const float* row = tile.next_weights + tile.next_rows[m] * g.row_stride;
+    for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(row + i, 0, 2);
+  }
+}
+
+// Adds the columns [begin, end) of the tile's block of the sum.
+template <int MR, int NV>
+FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const float* const (&weights)[MR],
+                            Vec (&acc)[MR][NV]) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const auto step = [&](const float* pixels, int64_t offset) __attribute__((always_inline)) {
+    Vec x[NV];
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+      const Vec w = splat(weights[m][offset]);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+    }
+  };
+  const int32_t* columns = g.columns.index;
+  if (tile.copied != nullptr) {
+    const float* b = tile.copied + (begin - tile.column_begin) * g.taps * NV * kLanes;
+    if (g.taps == 1) {
+#pragma GCC unroll 4
+      for (int64_t j = begin; j < end; ++j, b += NV * kLanes) step(b, columns[j]);
+    } else if (g.taps == 9) {
+      for (int64_t j = begin; j < end; ++j, b += 9 * NV * kLanes) {
+        const int64_t offset = columns[j] * 9;
+#pragma GCC unroll 9
+        for (int64_t t = 0; t < 9; ++t) step(b + t * NV * kLanes, offset + t);
+      }
+    } else {
+      for (int64_t j = begin; j < end; ++j) {
+        const int64_t offset = columns[j] * g.taps;
+        for (int64_t t = 0; t < g.taps; ++t, b += NV * kLanes) step(b, offset + t);
+      }
+    }
+    return;
+  }
+  const float* b = g.b + tile.pixel;
+  if (g.taps == 1) {
+    b += g.tap_offset[0];
+    if (g.packed) {
+      b += begin * g.b_stride;
+#pragma GCC unroll 4
+      for (int64_t j = begin; j < end; ++j, b += g.b_stride) step(b, columns[j]);
+    } else {
+      for (int64_t j = begin; j < end; ++j) step(b + columns[j] * g.b_stride, columns[j]);
+    }
+    return;
+  }
+  for (int64_t j = begin; j < end; ++j) {
+    const float* plane = b + (g.packed ? j : columns[j]) * g.b_stride;
+    const int64_t offset = columns[j] * g.taps;
+    if (g.taps == 9) {
+#pragma GCC unroll 9
+      for (int64_t t = 0; t < 9; ++t) step(plane + g.tap_offset[t], offset + t);
+    } else {
+      for (int64_t t = 0; t < g.taps; ++t) step(plane + g.tap_offset[t], offset + t);
+    }
+  }
+}
+
+template <int MR, int NV>
+FTWT_INLINE void add_products(const float* weights, const float* pixels, Vec (&acc)[MR][NV]) {
+  Vec x[NV];
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+    const Vec w = splat(weights[m]);
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+  }
+}
+
+// The same from a panel. `Ahead`: nobody has read what follows it yet.
+template <bool Ahead, int MR, int NV>
+FTWT_INLINE void accumulate_panel(const float* weights, const float* pixels, int64_t stride, int64_t depth,
+                                  Vec (&acc)[MR][NV]) {
+  int64_t i = 0;
+  for (; i + 4 <= depth; i += 4, weights += 4 * MR, pixels += 4 * stride) {
+    if constexpr (Ahead) {
+      for (int line = 0; line < MR; line += 4) __builtin_prefetch(weights + kPrefetchAhead + 4 * line, 0, 2);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) add_products<MR, NV>(weights + j * MR, pixels + j * stride, acc);
+  }
+  for (; i < depth; ++i, weights += MR, pixels += stride) add_products<MR, NV>(weights, pixels, acc);
+}
+
+template <int MR, int NV>
+FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  if (tile.panel != nullptr) {
+    const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
+    const bool ahead = tile.pixel == 0 && g.panels != nullptr;
+    if (tile.copied != nullptr) {
+      return ahead ? accumulate_panel<true>(tile.panel, tile.copied, NV * kLanes, depth, acc)
+                   : accumulate_panel<false>(tile.panel, tile.copied, NV * kLanes, depth, acc);
+    }
+    const float* b = g.b + tile.pixel + g.tap_offset[0] + tile.column_begin * g.b_stride;
+    return ahead ? accumulate_panel<true>(tile.panel, b, g.b_stride, depth, acc)
+                 : accumulate_panel<false>(tile.panel, b, g.b_stride, depth, acc);
+  }
+  if (tile.next_rows == nullptr) {
+    return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
+  }
+  const int32_t* columns = g.columns.index;
+  const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
+  for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
+    const int64_t end = j + part < tile.column_end ? j + part : tile.column_end;
+    prefetch_rows<MR>(tile, columns[j] * g.taps, (columns[end - 1] + 1) * g.taps);
+    accumulate<MR, NV>(tile, j, end, weights, acc);
+  }
+}
+
+template <int MR, int NV>
+__attribute__((noinline)) void run_tile(const Tile& tile) {
+  const cpu::PlaneGemm& g = *tile.gemm;
+  const bool first = tile.column_begin == 0;
+  const bool last = tile.column_end == g.columns.count;
+  const int64_t left = g.pixels - tile.pixel;
+  const bool whole = left >= NV * kLanes;
+  float* out[MR];
+  const float* weights[MR];
+  Vec acc[MR][NV];
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+    weights[m] = g.weights + tile.rows[m] * g.row_stride;
+    out[m] = g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
+  }
+  if (first) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+      const Vec bias = splat(g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) acc[m][v] = bias;
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) {
+        acc[m][v] = whole ? load(out[m] + v * kLanes) : load_some(out[m] + v * kLanes, left - v * kLanes);
+      }
+    }
+  }
+  sum_tile<MR, NV>(tile, weights, acc);
+  if (last && (g.residual != nullptr || g.activation != Activation::Linear)) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) {
+        const int64_t at = v * kLanes;
+        if (g.residual != nullptr) {
+          acc[m][v] += load_some(g.residual + tile.rows[m] * g.residual_stride + tile.pixel + at, left - at);
+        }
+        acc[m][v] = activate(acc[m][v], g.activation);
+      }
+    }
+  }
+  if (whole) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) store(out[m] + v * kLanes, acc[m][v]);
+    }
+    return;
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) store_some(out[m] + v * kLanes, acc[m][v], left - v * kLanes);
+  }
+}
+
+template <int NV, int MR = kMaxRows[NV]>
+FTWT_INLINE void run_rows(const Tile& tile, int64_t rows) {
+  if constexpr (MR > 1) {
+    if (rows < MR) return run_rows<NV, MR - 1>(tile, rows);
+  }
+  run_tile<MR, NV>(tile);
+}
+
+template <int NV = kMaxVectors>
+FTWT_INLINE void run_vectors(const Tile& tile, int64_t rows, int64_t vectors) {
+  if constexpr (NV > 1) {
+    if (vectors < NV) return run_vectors<NV - 1>(tile, rows, vectors);
+  }
+  run_rows<NV>(tile, rows);
+}
+
+}  // namespace
+}  // namespace ftwt::FTWT_ISA
