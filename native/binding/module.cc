@@ -5,6 +5,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "binding/device_block.h"
@@ -81,8 +82,9 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
 Napi::Value set_threads(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
     const double count = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
-    if (!(count >= 1 && count <= 1024) || count != static_cast<int>(count)) {
-      throw Error(ErrorCode::InvalidArgument, "Expected the number of threads to be an integer from 1 to 1024");
+    if (!(count >= 1 && count <= cpu::kMostThreads) || count != static_cast<int>(count)) {
+      throw Error(ErrorCode::InvalidArgument,
+                  "Expected the number of threads to be an integer from 1 to " + std::to_string(cpu::kMostThreads));
     }
     const std::unique_lock lock(settings);
     cpu::set_thread_count(static_cast<int>(count));

@@ -1,6 +1,7 @@
 // Compiled plans: made, run on this thread or another, timed, disposed.
 #include "session/session.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "binding/handle.h"
 #include "binding/session.h"
 #include "binding/settings.h"
+#include "cpu/thread_pool.h"
 #include "session/validate.h"
 
 namespace ftwt::binding {
@@ -50,7 +52,8 @@ std::shared_ptr<session::Session> compile_on(session::Plan plan, const Fields& o
   const int64_t max_batch = options.size("maxBatch");
   if (!options.has("device")) {
     session::CpuOptions cpu = {.max_batch = max_batch, .measure = options.flag("measure")};
-    if (options.has("threads")) cpu.threads = static_cast<int>(std::min<int64_t>(options.size("threads"), 1024));
+    if (options.has("threads"))
+      cpu.threads = static_cast<int>(std::min<int64_t>(options.size("threads"), cpu::kMostThreads));
     if (options.has("variant")) cpu.variant = options.text("variant");
     return session::compile_cpu(std::move(plan), cpu);
   }

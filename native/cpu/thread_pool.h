@@ -7,6 +7,8 @@
 
 namespace ftwt::cpu {
 
+constexpr int kMostThreads = 1024;
+
 // At most what a ThreadLimit of the caller allows.
 int thread_count();
 // count >= 1. No op may run meanwhile: ops size memory by thread_count(). Throws Internal where the system refuses so

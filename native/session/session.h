@@ -41,9 +41,9 @@ class Session {
 
 struct CpuOptions {
   int64_t max_batch;
-  int threads = 0;      // most of a run; 0: as many as there are
-  bool measure = true;  // chooses kernels by timing them here, else by rule
-  std::string variant;  // of convolutions, wherever it is possible; for tests
+  int threads = 0;        // most of a run; 0: as many as there are
+  bool measure = true;    // chooses kernels by timing them here, else by rule
+  std::string variant{};  // of convolutions, wherever it is possible; for tests
 };
 
 std::unique_ptr<Session> compile_cpu(Plan plan, const CpuOptions& options);

@@ -16,6 +16,9 @@ constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
+static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
+static_assert(cpu::PlaneGemm::kMostPanelTaps <= kPanelDepth);
+
 // A part of the list of rows.
 struct Rows {
   const int32_t* index;
@@ -109,10 +112,9 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool packs =
       g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
   const bool in_panels = packs || g.panels != nullptr;
-  // One tile of pixels is read too seldom to be worth it.
-  const int64_t most_depth = g.panels != nullptr && g.taps == 1 && g.pixels <= kMaxVectors * kLanes ? INT32_MAX
-                             : in_panels                                                            ? kPanelDepth
-                                                                                                    : kDepth;
+  // One tile of pixels is read too seldom for blocks of the sum to be worth it.
+  const bool whole_sum = g.panels != nullptr && g.taps == 1 && g.pixels <= kMaxVectors * kLanes;
+  const int64_t most_depth = whole_sum ? INT32_MAX : in_panels ? kPanelDepth : kDepth;
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
@@ -121,10 +123,10 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t most_panels = kWeights / depth / kPanelRows;
   const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
   const int64_t block_rows = rows.count / blocks;
-  // A tile of which there is a copy has room for kPanelDepth.
   const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
   const bool must_copy = in_panels && (g.taps > 1 || (packs && !g.packed));
-  const bool copies = depth <= most_depth && most_depth <= kPanelDepth && (must_copy || worth_copying);
+  // A copy has room for kPanelDepth.
+  const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};

@@ -24,6 +24,9 @@ struct ChannelList {
 // for the rows r of a list. `packed`: b has the list's columns one after the other, else all columns of the network.
 // Row r of the output lies at out + r * out_stride, or, `compact`, the list's i-th at out + i * out_stride.
 struct PlaneGemm {
+  // Panels are of windows of at most so many taps; lists of rows start and end at multiples of this.
+  static constexpr int64_t kMostPanelTaps = 128;
+  static constexpr int64_t kPanelMultiple = 8;
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
   const float* next_weights;  // of the next product of the same rows, or none

@@ -17,8 +17,6 @@ constexpr int64_t kBlocksEach = 4;
 constexpr int64_t kSharedRows = 32;
 // Packed or transformed samples of a group.
 constexpr int64_t kGroupFloats = 1 << 20;
-// Windows of more are not copied by the kernel, which panels need.
-constexpr int64_t kMostPanelTaps = 128;
 // Images up to this many pixels are gathered without the columns between rows that shifted planes have.
 constexpr int64_t kFewPixels = 64;
 
@@ -86,8 +84,9 @@ cpu::ChannelList RowBlocks::rows(int64_t i, int64_t s) const {
   const int64_t channels = convolution_.output.shape.c;
   const cpu::ChannelList all = state_.active(convolution_.gate, s, channels);
   if (takes_panels(convolution_)) {
-    const int64_t begin = channels * i / count_ / kPanelMultiple * kPanelMultiple;
-    const int64_t end = i + 1 == count_ ? channels : channels * (i + 1) / count_ / kPanelMultiple * kPanelMultiple;
+    const int64_t multiples = channels / cpu::PlaneGemm::kPanelMultiple;
+    const int64_t begin = multiples * i / count_ * cpu::PlaneGemm::kPanelMultiple;
+    const int64_t end = multiples * (i + 1) / count_ * cpu::PlaneGemm::kPanelMultiple;
     return {all.index + begin, end - begin};
   }
   if (convolution_.gate < 0 || state_.samples == 1) {
@@ -144,33 +143,22 @@ std::vector<int32_t> window_pixels(const cpu::PlaneWindow& w) {
 }
 
 bool takes_panels(const Convolution& c) {
-  return c.joins_samples() && c.output.shape.c % kPanelMultiple == 0 && c.taps() <= kMostPanelTaps;
+  return c.joins_samples() && c.output.shape.c % cpu::PlaneGemm::kPanelMultiple == 0 &&
+         c.taps() <= cpu::PlaneGemm::kMostPanelTaps;
 }
 
-cpu::Floats weights_by_output(const Node& node, int64_t inputs) {
+int64_t panel_rows(const Convolution& c) { return takes_panels(c) ? FTWT_KERNEL(panel_rows)() : 1; }
+
+cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows) {
   const int64_t taps = node.kh * node.kw;
   const int64_t outputs = node.out.c;
-  const int64_t stride = weight_stride(taps * inputs);
+  const int64_t stride = panel_rows > 1 ? taps * inputs : weight_stride(taps * inputs);
   cpu::Floats packed(static_cast<std::size_t>(stride * outputs));
   for (int64_t t = 0; t < taps; ++t) {
     for (int64_t i = 0; i < inputs; ++i) {
-      for (int64_t o = 0; o < outputs; ++o)
-        packed[o * stride + i * taps + t] = node.weights[(t * inputs + i) * outputs + o];
-    }
-  }
-  return packed;
-}
-
-cpu::Floats weights_in_panels(const Node& node, int64_t inputs) {
-  const int64_t taps = node.kh * node.kw;
-  const int64_t outputs = node.out.c;
-  const int64_t rows = FTWT_KERNEL(panel_rows)();
-  cpu::Floats packed(static_cast<std::size_t>(taps * inputs * outputs));
-  for (int64_t t = 0; t < taps; ++t) {
-    for (int64_t i = 0; i < inputs; ++i) {
       for (int64_t o = 0; o < outputs; ++o) {
-        const int64_t panel = o / rows * inputs * taps;
-        packed[(panel + i * taps + t) * rows + o % rows] = node.weights[(t * inputs + i) * outputs + o];
+        packed[(o / panel_rows * stride + i * taps + t) * panel_rows + o % panel_rows] =
+            node.weights[(t * inputs + i) * outputs + o];
       }
     }
   }

@@ -60,17 +60,15 @@ int64_t group_size(const State& state, int64_t floats);
 // [taps, output pixels]: the pixel of the input that a tap reads, -1 in the padding.
 std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 
-// [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps].
-cpu::Floats weights_by_output(const Node& node, int64_t inputs);
-// [cOut / panel rows, cIn, taps, panel rows]
-cpu::Floats weights_in_panels(const Node& node, int64_t inputs);
+// [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps]. Or panels of so many rows:
+// [cOut / panel_rows, cIn, taps, panel_rows].
+cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows = 1);
 
 using PlaneGemmKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList);
 
 // Whether weights can lie in panels: all channels are computed from all channels.
 bool takes_panels(const Convolution& convolution);
-
-// Blocks of channels start at multiples of this, which are whole panels.
-constexpr int64_t kPanelMultiple = 8;
+// Of the weights of one that takes panels, else 1.
+int64_t panel_rows(const Convolution& convolution);
 
 }  // namespace ftwt::session

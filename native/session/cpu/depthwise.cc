@@ -35,9 +35,9 @@ class DepthwiseStep final : public Step {
       weights_[o * row() + taps] = node.bias.empty() ? 0.0f : node.bias[o];
     }
     of_zeros_.resize(static_cast<std::size_t>(output.shape.c));
-    const std::vector<float> zeros(of_zeros_.size());
+    const float zero = 0;
     for (int64_t o = 0; o < output.shape.c; ++o) {
-      FTWT_KERNEL(plane_scale)(&zeros[o], 1, 1, weights(o)[taps], node.activation, &of_zeros_[o]);
+      FTWT_KERNEL(plane_scale)(&zero, 1, 1, weights(o)[taps], node.activation, &of_zeros_[o]);
     }
   }
   const char* variant() const override { return by_channels_ ? "depthwise channels" : "depthwise planes"; }

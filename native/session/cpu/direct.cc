@@ -11,6 +11,7 @@ namespace {
 // Vectors of pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share
 // out.
 constexpr int64_t kTaskVectors = 12;
+constexpr int64_t kShiftedTaskVectors = 48;
 // Tasks for each thread, and the channels that each should have.
 constexpr int64_t kTasksEach = 4;
 constexpr int64_t kTaskRows = 32;
@@ -19,14 +20,13 @@ constexpr int64_t kTaskSums = 48 * 1024;
 // Floats behind a buffer that whole tiles may read.
 constexpr int64_t kSlack = 64;
 
-int64_t task_pixels() { return kTaskVectors * FTWT_KERNEL(vector_lanes)(); }
+int64_t pixels_of(int64_t vectors) { return vectors * FTWT_KERNEL(vector_lanes)(); }
 
 class Direct : public Step {
  protected:
   explicit Direct(const Convolution& convolution)
       : c_(convolution),
-        weights_(takes_panels(convolution) ? weights_in_panels(*convolution.node, convolution.input.shape.c)
-                                           : weights_by_output(*convolution.node, convolution.input.shape.c)) {}
+        weights_(weights_by_output(*convolution.node, convolution.input.shape.c, panel_rows(convolution))) {}
 
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
   int64_t row_floats() const { return weight_stride(c_.taps() * c_.input.shape.c); }
@@ -80,7 +80,7 @@ class InPlace final : public Direct {
 
   void run(const State& state) const override {
     const int64_t pixels = c_.output.shape.pixels();
-    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / task_pixels());
+    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / pixels_of(kTaskVectors));
     const RowBlocks blocks =
         pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks) : RowBlocks(state, c_, row_floats() * 4, 512);
     const Tasks tasks = {blocks.count(), state.samples, pixel_blocks, pixel_blocks == 1};
@@ -153,7 +153,7 @@ class Shifted final : public Direct {
   void multiply(const State& state, int64_t first, int64_t samples) const {
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
-    const int64_t task_rows = std::max<int64_t>(1, 4 * task_pixels() / layout_.row);
+    const int64_t task_rows = std::max<int64_t>(1, pixels_of(kShiftedTaskVectors) / layout_.row);
     const int64_t pixel_blocks = std::max<int64_t>(1, out.h / task_rows);
     const int64_t least_blocks = (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums;
     const RowBlocks blocks = pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks, least_blocks)

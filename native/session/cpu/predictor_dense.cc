@@ -11,7 +11,6 @@ namespace ftwt::session {
 namespace {
 
 constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
-constexpr int64_t kMostSamples = 32;  // at a time
 constexpr float kRestSteps = 254;
 // A million squares that underflow are less than a thousandth of this.
 constexpr float kLeastSquares = 1e-28f;
@@ -112,27 +111,22 @@ class ScreenedDense final : public PredictorDense {
   int64_t scratch_floats(int64_t samples) const override { return samples * (input_.shape.c + byte_row()); }
 
   void run(const State& state, const Rows& rows) const override {
-    std::array<cpu::ScreenedFeatures, kMostSamples> features;
-    for (int64_t first = 0; first < state.samples; first += kMostSamples) {
-      const int64_t samples = std::min(kMostSamples, state.samples - first);
-      cpu::parallel_for(samples, 4, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t s = first + i;
-          const cpu::ChannelList active = state.active(input_, s);
-          features[i] = features_of(active, all_features(rows, s), spread(rows, s) + byte_row(), spread(rows, s));
+    std::array<cpu::ScreenedFeatures, kSamplesAtOnce> features;
+    cpu::parallel_for(state.samples, 4, [&](int64_t begin, int64_t end, int) {
+      for (int64_t s = begin; s < end; ++s) {
+        const cpu::ChannelList active = state.active(input_, s);
+        features[s] = features_of(active, all_features(rows, s), spread(rows, s) + byte_row(), spread(rows, s));
+      }
+    });
+    const int64_t work = input_.shape.c * kColumns * state.samples;
+    // Blocks, each read once for all samples.
+    cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t s = 0; s < state.samples; ++s) {
+        for (int64_t block = begin; block < end; ++block) {
+          decide(block, features[s], spread(rows, s), all_features(rows, s), rows.logits + s * rows.logit_stride);
         }
-      });
-      const int64_t work = input_.shape.c * kColumns * samples;
-      // Blocks, each read once for all samples.
-      cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = 0; i < samples; ++i) {
-          const int64_t s = first + i;
-          for (int64_t block = begin; block < end; ++block) {
-            decide(block, features[i], spread(rows, s), all_features(rows, s), rows.logits + s * rows.logit_stride);
-          }
-        }
-      });
-    }
+      }
+    });
   }
 
  private:

@@ -13,10 +13,6 @@
 namespace ftwt::session {
 namespace {
 
-// Samples that go through the network together: their activations stay in the last-level cache, and share each layer's
-// weights.
-constexpr int64_t kSamplesAtOnce = 8;
-
 struct FreeBlock {
   void operator()(void* block) const { cpu::free_block(block); }
 };

@@ -9,6 +9,10 @@
 
 namespace ftwt::session {
 
+// Samples that go through the network together: their activations stay in the last-level cache, and share each layer's
+// weights.
+constexpr int64_t kSamplesAtOnce = 8;
+
 // Where a value lies in the working memory: planes [sample, c, pixels], a plane's pixels contiguous.
 struct ValueLayout {
   Shape shape;
@@ -35,8 +39,8 @@ struct State {
   int32_t* counts = nullptr;     // [gates, max_samples]
   const int32_t* all = nullptr;  // 0, 1, 2 ...
   int64_t max_samples = 0;
-  int64_t first = 0;  // of the samples that run now
-  int64_t samples = 0;
+  int64_t first = 0;                      // of the samples that run now
+  int64_t samples = 0;                    // at most kSamplesAtOnce
   const uint8_t* forced_masks = nullptr;  // of sample 0
   int64_t mask_width = 0;
   const std::vector<Gate>* gates = nullptr;

@@ -143,7 +143,7 @@ class Winograd final : public Step {
   int64_t row_floats() const { return takes_panels(c_) ? c_.input.shape.c : weight_stride(c_.input.shape.c); }
 
   void transform_weights() {
-    const int64_t rows = takes_panels(c_) ? FTWT_KERNEL(panel_rows)() : 1;
+    const int64_t rows = panel_rows(c_);
     const int64_t inputs = c_.input.shape.c, outputs = c_.output.shape.c, points = shape_.size + 2;
     weights_.resize(static_cast<std::size_t>(points * points * outputs * row_floats()));
     for (int64_t o = 0; o < outputs; ++o) {
