@@ -33,19 +33,9 @@ FTWT_INLINE void for_each_group(const Rows& rows, int64_t largest, const Body& b
   for (int64_t i = 0; i < groups; ++i) body(rows.begin + count * i / groups, rows.begin + count * (i + 1) / groups);
 }
 
-// After the last row come the first of the next product's.
-FTWT_INLINE void find_next(Tile& tile, const Rows& rows, int64_t end) {
-  const cpu::PlaneGemm& g = *tile.gemm;
-  const bool last = end == rows.count;
-  tile.next_rows = !last ? rows.index + end : g.next_weights != nullptr ? rows.index : nullptr;
-  tile.next_count = rows.count - (last ? 0 : end);
-  tile.next_weights = last ? g.next_weights : g.weights;
-}
-
 FTWT_INLINE void run_strip(Tile tile, const Rows& rows, int64_t vectors) {
   for_each_group(rows, kMaxRows[vectors], [&](int64_t begin, int64_t end) {
     tile.rows = rows.index + begin;
-    if (tile.pixel == 0) find_next(tile, rows, end);
     tile.first_row = begin;
     run_vectors(tile, end - begin, vectors);
   });
@@ -101,6 +91,48 @@ void run_given_panels(Tile tile, const Rows& rows, float* room) {
   for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, row_floats, vectors); });
 }
 
+// How a product is cut: the sum into `depths` parts, the rows into `blocks`, whole panels but for the last.
+struct Cut {
+  int64_t depths, blocks, panels;
+
+  int64_t column(const cpu::PlaneGemm& g, int64_t k) const { return g.columns.count * k / depths; }
+  Rows rows(cpu::ChannelList list, int64_t i) const {
+    const int64_t end = panels * (i + 1) / blocks * kPanelRows;
+    return {list.index, panels * i / blocks * kPanelRows, end < list.count ? end : list.count, list.count};
+  }
+};
+
+// The weights of block i of part k.
+FTWT_INLINE Ahead weights_of(const cpu::PlaneGemm& g, const float* weights, const Cut& cut, cpu::ChannelList list,
+                             int64_t k, int64_t i) {
+  Ahead ahead = {};
+  if (weights == nullptr || g.columns.count == 0) return ahead;
+  const Rows rows = cut.rows(list, i);
+  ahead.weights = weights;
+  ahead.row_stride = g.row_stride;
+  ahead.rows = list.index + rows.begin;
+  ahead.count = rows.end - rows.begin;
+  ahead.begin = g.columns.index[cut.column(g, k)] * g.taps / 16 * 16;
+  ahead.end = (g.columns.index[cut.column(g, k + 1) - 1] + 1) * g.taps;
+  ahead.next = ahead.begin;
+  return ahead;
+}
+
+// What follows them: the next block, the next part's first, or the first of the next product.
+FTWT_INLINE Ahead weights_after(const cpu::PlaneGemm& g, const Cut& cut, cpu::ChannelList list, int64_t k, int64_t i) {
+  if (i + 1 < cut.blocks) return weights_of(g, g.weights, cut, list, k, i + 1);
+  if (k + 1 < cut.depths) return weights_of(g, g.weights, cut, list, k + 1, 0);
+  return weights_of(g, g.next_weights, cut, list, 0, 0);
+}
+
+// Lines with each tile of a block, so that its last brings the last.
+FTWT_INLINE void share_out(Ahead& ahead, const cpu::PlaneGemm& g, int64_t rows) {
+  const int64_t vectors = parts(g.pixels, kLanes);
+  const int64_t largest = vectors < kMaxVectors ? vectors : kMaxVectors;
+  const int64_t tiles = parts(vectors, largest) * parts(rows, kMaxRows[largest]);
+  ahead.lines = parts(ahead.count * parts(ahead.end - ahead.begin, 16), tiles);
+}
+
 }  // namespace
 
 int64_t panel_rows() { return kPanelRows; }
@@ -122,6 +154,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t panels = parts(rows.count, kPanelRows);
   const int64_t most_panels = kWeights / depth / kPanelRows;
   const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
+  const Cut cut = {depths, blocks, panels};
   const int64_t block_rows = rows.count / blocks;
   const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
   const bool must_copy = in_panels && (g.taps > 1 || (packs && !g.packed));
@@ -131,13 +164,15 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
-    tile.column_begin = g.columns.count * k / depths;
-    tile.column_end = g.columns.count * (k + 1) / depths;
+    tile.column_begin = cut.column(g, k);
+    tile.column_end = cut.column(g, k + 1);
     if (copies) tile.copied = room;
     for (int64_t i = 0; i < blocks; ++i) {
-      const int64_t end = panels * (i + 1) / blocks * kPanelRows;
-      const Rows block = {rows.index, panels * i / blocks * kPanelRows, end < rows.count ? end : rows.count,
-                          rows.count};
+      const Rows block = cut.rows(rows, i);
+      Ahead ahead = {};
+      if (g.panels == nullptr) ahead = weights_after(g, cut, rows, k, i);
+      share_out(ahead, g, block.end - block.begin);
+      tile.ahead = ahead.count > 0 ? &ahead : nullptr;
       if (g.panels != nullptr) {
         run_given_panels(tile, block, room);
       } else if (packs) {

@@ -18,34 +18,44 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 // Rows of a panel, whatever the width of the tile.
 constexpr int kPanelRows = kMaxRows[kMaxVectors];
 
-// Of a row of weights, that are prefetched at a time.
-constexpr int64_t kPrefetchFloats = 64;
-// Of panels, which follow one another.
+// Lines that are prefetched at a time: fewer than a core has under way.
+constexpr int64_t kPrefetchLines = 12;
+// Of panels, which follow one another, in floats.
 constexpr int64_t kPrefetchAhead = 1024;
+
+// Weights that the next block reads. While this one is multiplied they come into the second-level cache, some with each
+// tile: rows are streams too short for the hardware, and a block's first tiles would wait for all of them.
+struct Ahead {
+  const float* weights;
+  int64_t row_stride;
+  const int32_t* rows;  // that are left
+  int64_t count;
+  int64_t begin, end;  // floats of each
+  int64_t next;        // of the first
+  int64_t lines;       // with each tile
+};
+
+FTWT_INLINE void bring(Ahead& ahead, int64_t lines) {
+  while (lines > 0 && ahead.count > 0) {
+    const float* row = ahead.weights + *ahead.rows * ahead.row_stride;
+    for (; ahead.next < ahead.end && lines > 0; ahead.next += 16, --lines) __builtin_prefetch(row + ahead.next, 0, 2);
+    if (ahead.next < ahead.end) return;
+    ahead.next = ahead.begin;
+    ++ahead.rows;
+    --ahead.count;
+  }
+}
 
 struct Tile {
   const cpu::PlaneGemm* gemm;
   const int32_t* rows;  // the tile's
-  // Rows whose weights nobody has read yet, or none.
-  const int32_t* next_rows;
-  int64_t next_count;
-  const float* next_weights;
-  int64_t first_row;  // of the list
+  Ahead* ahead;         // or none
+  int64_t first_row;    // of the list
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
   const float* panel;                // the rows' weights [columns, taps, rows], or none
 };
-
-// Brings weights of the next tile's rows into the second-level cache: each row is a stream too short for the hardware.
-template <int MR>
-FTWT_INLINE void prefetch_rows(const Tile& tile, int64_t begin, int64_t end) {
-  const cpu::PlaneGemm& g = *tile.gemm;
-  for (int m = 0; m < MR && m < tile.next_count; ++m) {
-    const float* row = tile.next_weights + tile.next_rows[m] * g.row_stride;
-    for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(row + i, 0, 2);
-  }
-}
 
 // Adds the columns [begin, end) of the tile's block of the sum.
 template <int MR, int NV>
@@ -139,6 +149,7 @@ template <int MR, int NV>
 FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], Vec (&acc)[MR][NV]) {
   const cpu::PlaneGemm& g = *tile.gemm;
   if (tile.panel != nullptr) {
+    if (tile.ahead != nullptr) bring(*tile.ahead, tile.ahead->lines);
     const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
     const bool ahead = tile.pixel == 0 && g.panels != nullptr;
     if (tile.copied != nullptr) {
@@ -149,15 +160,14 @@ FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], V
     return ahead ? accumulate_panel<true>(tile.panel, b, g.b_stride, depth, acc)
                  : accumulate_panel<false>(tile.panel, b, g.b_stride, depth, acc);
   }
-  if (tile.next_rows == nullptr) {
+  if (tile.ahead == nullptr) {
     return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
   }
-  const int32_t* columns = g.columns.index;
-  const int64_t part = kPrefetchFloats / g.taps > 0 ? kPrefetchFloats / g.taps : 1;
-  for (int64_t j = tile.column_begin; j < tile.column_end; j += part) {
-    const int64_t end = j + part < tile.column_end ? j + part : tile.column_end;
-    prefetch_rows<MR>(tile, columns[j] * g.taps, (columns[end - 1] + 1) * g.taps);
-    accumulate<MR, NV>(tile, j, end, weights, acc);
+  const int64_t parts = (tile.ahead->lines + kPrefetchLines - 1) / kPrefetchLines;
+  const int64_t columns = (tile.column_end - tile.column_begin + parts - 1) / parts;
+  for (int64_t j = tile.column_begin; j < tile.column_end; j += columns) {
+    bring(*tile.ahead, kPrefetchLines);
+    accumulate<MR, NV>(tile, j, j + columns < tile.column_end ? j + columns : tile.column_end, weights, acc);
   }
 }
 

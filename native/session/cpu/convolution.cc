@@ -5,6 +5,7 @@
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct.h"
 #include "session/cpu/dots.h"
+#include "session/cpu/planewise.h"
 #include "session/cpu/winograd.h"
 
 namespace ftwt::session {
@@ -99,26 +100,13 @@ cpu::ChannelList RowBlocks::rows(int64_t i, int64_t s) const {
 }
 
 void fill_inactive(const State& state, const Convolution& c) {
-  if (c.gate < 0 || c.output.gate >= 0) return;
+  if (c.gate < 0 || c.output.gate >= 0 || c.residual_stays) return;
+  if (!c.residual) return zero_other_planes(state, c.gate, c.output);
   const auto add = FTWT_KERNEL(plane_add);
-  const int64_t pixels = c.output.shape.pixels();
-  cpu::parallel_share(state.samples, 1, [&](int64_t begin, int64_t end, int) {
-    for (int64_t s = begin; s < end; ++s) {
-      const cpu::ChannelList active = state.active(c.gate, s, c.output.shape.c);
-      int64_t next = 0;
-      for (int64_t channel = 0; channel < c.output.shape.c; ++channel) {
-        if (next < active.count && active.index[next] == channel) {
-          ++next;
-          continue;
-        }
-        float* out = state.sample(c.output, s) + channel * c.output.plane;
-        if (c.residual) {
-          add(state.sample(*c.residual, s) + channel * c.residual->plane, nullptr, pixels, c.node->activation, out);
-        } else {
-          std::fill_n(out, pixels, 0.0f);
-        }
-      }
-    }
+  for_every_plane(state, c.output, c.gate, [&](int64_t s, int64_t channel, bool computed) {
+    if (computed) return;
+    add(state.sample(*c.residual, s) + channel * c.residual->plane, nullptr, c.output.shape.pixels(),
+        c.node->activation, state.sample(c.output, s) + channel * c.output.plane);
   });
 }
 

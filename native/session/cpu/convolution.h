@@ -15,6 +15,8 @@ struct Convolution {
   ValueLayout input, output;
   std::optional<ValueLayout> residual;
   int32_t gate = -1;  // of the output channels that are computed
+  // The residual lies where the output does, and the activation changes nothing of it.
+  bool residual_stays = false;
 
   cpu::PlaneWindow window() const {
     return {input.shape.h,  input.shape.w,  output.shape.h,   output.shape.w,   node->kh,      node->kw,

@@ -42,7 +42,7 @@ class DenseStep final : public Step {
 
   void gather(const State& state) const {
     const int64_t pixels = input_.shape.pixels();
-    for_every_plane(state, input_, [&](int64_t s, int64_t channel, bool stored) {
+    for_every_plane(state, input_, input_.gate, [&](int64_t s, int64_t channel, bool stored) {
       float* to = state.scratch + s * row() + channel * pixels;
       if (stored) {
         std::copy_n(state.sample(input_, s) + channel * input_.plane, pixels, to);

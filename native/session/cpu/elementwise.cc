@@ -81,7 +81,7 @@ class AddStep final : public Step {
   void run(const State& state) const override {
     const auto add = FTWT_KERNEL(plane_add);
     const int64_t pixels = output_.shape.pixels();
-    for_every_plane(state, a_, [&](int64_t s, int64_t channel, bool a_stored) {
+    for_every_plane(state, a_, a_.gate, [&](int64_t s, int64_t channel, bool a_stored) {
       const bool b_stored = has(state, b_, s, channel);
       const float* a = state.sample(a_, s) + channel * a_.plane;
       const float* b = state.sample(b_, s) + channel * b_.plane;
@@ -111,7 +111,7 @@ class ConcatStep final : public Step {
     const int64_t pixels = output_.shape.pixels();
     int64_t first = 0;
     for (const ValueLayout& input : inputs_) {
-      for_every_plane(state, input, [&](int64_t s, int64_t channel, bool stored) {
+      for_every_plane(state, input, input.gate, [&](int64_t s, int64_t channel, bool stored) {
         float* out = state.sample(output_, s) + (first + channel) * output_.plane;
         if (stored) {
           std::copy_n(state.sample(input, s) + channel * input.plane, pixels, out);
@@ -136,7 +136,7 @@ class MovePixels final : public PlaneStep {
   const char* variant() const override { return name_; }
   void run(const State& state) const override {
     const Shape in = input_.shape, out = output_.shape;
-    for_every_plane(state, output_, [&](int64_t s, int64_t channel, bool) {
+    for_every_plane(state, output_, output_.gate, [&](int64_t s, int64_t channel, bool) {
       float* target = to(state, s, channel);
       if (channel >= in.c || !present(state, s, channel)) return void(std::fill_n(target, out.pixels(), 0.0f));
       const float* source = from(state, s, channel);
@@ -170,7 +170,7 @@ class MapStep final : public PlaneStep {
     const auto unary = FTWT_KERNEL(unary_range);
     const int64_t pixels = output_.shape.pixels();
     const bool scales = node_.kind == NodeKind::Scale;
-    for_every_plane(state, input_, [&](int64_t s, int64_t channel, bool stored) {
+    for_every_plane(state, input_, input_.gate, [&](int64_t s, int64_t channel, bool stored) {
       float* out = to(state, s, channel);
       const float* in = from(state, s, channel);
       if (!stored) {
@@ -257,7 +257,7 @@ void read_images(const float* images, const State& state, const ValueLayout& val
 
 void write_images(const State& state, const ValueLayout& value, float* images) {
   const Shape shape = value.shape;
-  for_every_plane(state, value, [&](int64_t s, int64_t channel, bool stored) {
+  for_every_plane(state, value, value.gate, [&](int64_t s, int64_t channel, bool stored) {
     float* to = images + s * shape.floats() + channel;
     const float* from = state.sample(value, s) + channel * value.plane;
     for (int64_t p = 0; p < shape.pixels(); ++p) to[p * shape.c] = stored ? from[p] : 0.0f;

@@ -45,6 +45,41 @@ const Section& place_in_section(const std::vector<Section>& sections, int32_t va
   return written;
 }
 
+// A convolution's sums may take the place of the residual that they are added to, if nothing reads it any more.
+// Products of one tap are added to the output block by block, before the residual.
+bool replaces_residual(const Plan& plan, const std::vector<ValueLayout>& values, const std::vector<Life>& lives,
+                       int32_t node) {
+  const Node& n = plan.nodes[node];
+  if (!n.residual || *n.residual == 0 || n.kh * n.kw == 1) return false;
+  const int32_t residual = *n.residual;
+  return lives[residual].last == node && std::find(n.inputs.begin(), n.inputs.end(), residual) == n.inputs.end() &&
+         values[residual].local == values[node + 1].local && values[residual].gate < 0 && values[node + 1].gate < 0;
+}
+
+// Gives every value its memory. `home`: the value whose memory it takes over, or itself.
+int64_t assign_memory(const std::vector<int32_t>& home, const std::vector<Life>& lives,
+                      const std::vector<int64_t>& floats, std::vector<ValueLayout>& values) {
+  std::vector<Life> home_lives;
+  std::vector<int64_t> home_floats;
+  std::vector<std::size_t> number(home.size());
+  for (std::size_t value = 0; value < home.size(); ++value) {
+    if (home[value] == static_cast<int32_t>(value)) {
+      number[value] = home_lives.size();
+      home_lives.push_back(lives[value]);
+      home_floats.push_back(floats[value]);
+    } else {
+      number[value] = number[home[value]];
+      Life& life = home_lives[number[value]];
+      life.last = std::max(life.last, lives[value].last);
+    }
+  }
+  const Arena arena = share_memory(home_lives, home_floats);
+  for (std::size_t value = 0; value < home.size(); ++value) {
+    values[value].offset = kSlack + arena.offsets[number[value]];
+  }
+  return kSlack + arena.end;
+}
+
 }  // namespace
 
 Placement place(const Plan& plan, int64_t max_samples) {
@@ -62,16 +97,20 @@ Placement place(const Plan& plan, int64_t max_samples) {
     result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value]});
   }
   result.sections = sections_of(plan, result.values, max_samples);
-  std::vector<Life> lives = lives_of(plan);
+  const std::vector<Life> uses = lives_of(plan);
+  std::vector<Life> lives = uses;
   std::vector<int64_t> floats;
+  std::vector<int32_t> home;
   for (int32_t value = 0; value < count; ++value) {
     ValueLayout& layout = result.values[value];
     const Section& section = place_in_section(result.sections, value, layout, lives[value]);
     floats.push_back(round_up(layout.sample * (layout.local ? section.samples : max_samples) + kSlack, 16));
   }
-  const Arena arena = share_memory(lives, floats);
-  for (int32_t value = 0; value < count; ++value) result.values[value].offset = kSlack + arena.offsets[value];
-  result.value_floats = kSlack + arena.end;
+  for (int32_t value = 0; value < count; ++value) {
+    const bool replaces = value > 0 && replaces_residual(plan, result.values, uses, value - 1);
+    home.push_back(replaces ? home[*plan.nodes[value - 1].residual] : value);
+  }
+  result.value_floats = assign_memory(home, lives, floats, result.values);
   return result;
 }
 

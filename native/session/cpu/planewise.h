@@ -35,22 +35,22 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
   });
 }
 
-// body(sample, channel, whether it is stored) for all channels of every sample.
+// body(sample, channel, whether the gate lists it) for all channels of every sample.
 template <typename Body>
-void for_every_plane(const State& state, const ValueLayout& value, const Body& body) {
+void for_every_plane(const State& state, const ValueLayout& value, int32_t gate, const Body& body) {
   const int64_t channels = value.shape.c;
   const int64_t grain = kPlaneGrain / std::max<int64_t>(1, value.shape.pixels()) + 1;
   cpu::parallel_share(state.samples * channels, grain, [&](int64_t begin, int64_t end, int) {
     for (int64_t s = begin / channels; s * channels < end; ++s) {
       const int64_t first = std::max<int64_t>(begin - s * channels, 0);
       const int64_t last = std::min(end - s * channels, channels);
-      const cpu::ChannelList active = state.active(value, s);
+      const cpu::ChannelList active = state.active(gate, s, channels);
       const int32_t* stop = active.index + active.count;
       const int32_t* next = std::lower_bound(active.index, stop, static_cast<int32_t>(first));
       for (int64_t channel = first; channel < last; ++channel) {
-        const bool stored = next != stop && *next == channel;
-        next += stored;
-        body(s, channel, stored);
+        const bool listed = next != stop && *next == channel;
+        next += listed;
+        body(s, channel, listed);
       }
     }
   });
@@ -59,10 +59,8 @@ void for_every_plane(const State& state, const ValueLayout& value, const Body& b
 // Zeros in the channels that are not computed, where the output stores all.
 inline void zero_other_planes(const State& state, int32_t gate, const ValueLayout& output) {
   if (gate < 0 || output.gate >= 0) return;
-  ValueLayout computed = output;
-  computed.gate = gate;
-  for_every_plane(state, computed, [&](int64_t s, int64_t channel, bool stored) {
-    if (!stored) std::fill_n(state.sample(output, s) + channel * output.plane, output.shape.pixels(), 0.0f);
+  for_every_plane(state, output, gate, [&](int64_t s, int64_t channel, bool computed) {
+    if (!computed) std::fill_n(state.sample(output, s) + channel * output.plane, output.shape.pixels(), 0.0f);
   });
 }
 

@@ -34,6 +34,17 @@ struct PlacedStep {
   std::unique_ptr<Step> step;
 };
 
+// Whether an activation changes nothing of a value: it went through the same.
+bool keeps(const Plan& plan, int32_t value, Activation activation) {
+  if (activation == Activation::Linear) return true;
+  if (value == 0) return false;
+  const Node& node = plan.nodes[value - 1];
+  const bool activated = node.kind == NodeKind::Conv || node.kind == NodeKind::Depthwise || node.kind == NodeKind::Add;
+  if (activated) return node.activation == activation;
+  const bool selects = (node.kind == NodeKind::Pool && !node.average) || node.kind == NodeKind::Subsample;
+  return selects && keeps(plan, node.inputs[0], activation);
+}
+
 class CpuSession final : public Session {
  public:
   CpuSession(Plan plan, const CpuOptions& options)
@@ -71,9 +82,12 @@ class CpuSession final : public Session {
 
  private:
   void build(const CpuOptions& options) {
+    int64_t weights = 0;
+    for (const Node& node : plan_.nodes) weights += static_cast<int64_t>(node.weights.size());
+    Tuner tuner(options, max_samples_, weights);
     for (int32_t i = 0; i < static_cast<int32_t>(plan_.nodes.size()); ++i) {
       steps_of_nodes_.push_back(steps_.size());
-      add_node(i, options);
+      add_node(i, tuner);
     }
     steps_of_nodes_.push_back(steps_.size());
     for (Node& node : plan_.nodes) {  // packed by now
@@ -87,7 +101,7 @@ class CpuSession final : public Session {
     const Lease first(*this);  // a network without room for one run is refused now
   }
 
-  void add_node(int32_t i, const CpuOptions& options) {
+  void add_node(int32_t i, Tuner& tuner) {
     const Node& node = plan_.nodes[i];
     const int32_t gate = placement_.gate_of_node[i];
     const ValueLayout& output = placement_.values[i + 1];
@@ -98,8 +112,12 @@ class CpuSession final : public Session {
     switch (node.kind) {
       case NodeKind::Conv: {
         Convolution convolution = {&node, inputs[0], output, {}, gate};
-        if (node.residual) convolution.residual = placement_.values[*node.residual];
-        add(choose_convolution(convolution, options, max_samples_));
+        if (node.residual) {
+          convolution.residual = placement_.values[*node.residual];
+          convolution.residual_stays =
+              convolution.residual->offset == output.offset && keeps(plan_, *node.residual, node.activation);
+        }
+        add(tuner.choose(convolution));
         break;
       }
       case NodeKind::Depthwise: add(make_depthwise(node, inputs[0], output, gate)); break;

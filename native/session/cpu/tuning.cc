@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <map>
 #include <mutex>
 #include <numeric>
 
 #include "cpu/dispatch.h"
+#include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 
 namespace ftwt::session {
@@ -27,7 +29,7 @@ ConvVariant by_rule(const Convolution& c, const std::vector<ConvVariant>& varian
 // What decides how fast a variant is, beside the variant.
 using Key = std::array<int64_t, 22>;
 
-Key key_of(const Convolution& c, int64_t max_samples) {
+Key key_of(const Convolution& c, int64_t max_samples, int64_t traffic) {
   const Node& n = *c.node;
   return {static_cast<int64_t>(cpu::current_isa()),
           cpu::thread_count(),
@@ -48,23 +50,44 @@ Key key_of(const Convolution& c, int64_t max_samples) {
           n.pad_left,
           c.input.gate >= 0,
           c.gate >= 0,
-          c.residual.has_value(),
+          c.residual.has_value() + c.residual_stays,
           static_cast<int64_t>(n.activation),
-          0};
+          std::bit_width(static_cast<uint64_t>(traffic))};
+}
+
+// Of working memory, that is in the caches whatever ran before, in floats.
+constexpr int64_t kSharedScratch = 1 << 20;
+constexpr int64_t kThreadScratch = 32 * 1024;
+// More weights than any last-level cache keeps for one process.
+constexpr int64_t kMostTraffic = 12 << 20;
+// Fewer pass through the second-level cache and leave the last level as it was.
+constexpr int64_t kLeastTraffic = 128 * 1024;
+
+void read_lines_here(const float* from, int64_t floats) {
+  float sum = 0;
+  for (int64_t i = 0; i < floats; i += 16) sum += from[i];
+  volatile float keep = sum;
+  static_cast<void>(keep);
+}
+
+void read_lines(const float* from, int64_t floats) {
+  cpu::parallel_for(floats, 4096, [&](int64_t begin, int64_t end, int) { read_lines_here(from + begin, end - begin); });
 }
 
 // A convolution with working memory of its own, apart from the network's.
 class Trial {
  public:
   Trial(const Convolution& convolution, int64_t max_samples) : c_(convolution), max_samples_(max_samples) {
+    const bool in_place = c_.residual && c_.residual->offset == c_.output.offset;
     int64_t end = 0;
     for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
       if (value == nullptr) continue;
       value->offset = end;
       end += value->sample * max_samples + 256;
     }
+    if (in_place) c_.residual->offset = c_.output.offset;
     values_.assign(static_cast<std::size_t>(end), 0.25f);
-    // Gated channels: seven of ten, spread.
+    // Gated channels: 11 of 20, spread.
     const int64_t most = std::max(c_.input.shape.c, c_.output.shape.c);
     all_.resize(static_cast<std::size_t>(most));
     std::iota(all_.begin(), all_.end(), 0);
@@ -75,8 +98,6 @@ class Trial {
   const Convolution& convolution() const { return c_; }
 
   double seconds(const Step& step, int64_t samples) {
-    scratch_.resize(static_cast<std::size_t>(
-        std::max<int64_t>(step.scratch_floats(max_samples_), static_cast<int64_t>(scratch_.size()))));
     State state;
     state.values = values_.data();
     state.scratch = scratch_.data();
@@ -91,6 +112,24 @@ class Trial {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
+  void reserve(const Step& step) {
+    const int64_t floats = std::max<int64_t>(step.scratch_floats(max_samples_), static_cast<int64_t>(scratch_.size()));
+    scratch_.resize(static_cast<std::size_t>(floats));
+  }
+
+  // Working memory is used by every layer: what other layers leave in the caches is this.
+  void touch(int64_t samples) {
+    for (const ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
+      if (value != nullptr) read_lines(values_.data() + value->offset, value->sample * samples);
+    }
+    read_lines(scratch_.data(), std::min<int64_t>(static_cast<int64_t>(scratch_.size()), kSharedScratch));
+    cpu::parallel_for(cpu::thread_count(), 1, [&](int64_t, int64_t, int) {
+      for (const cpu::Scratch slot : {cpu::Scratch::Gemm, cpu::Scratch::Columns, cpu::Scratch::Gather}) {
+        read_lines_here(cpu::thread_floats(slot, kThreadScratch), kThreadScratch);
+      }
+    });
+  }
+
  private:
   int32_t add_gate(int64_t channels) {
     const auto offset = static_cast<int64_t>(lists_.size());
@@ -99,7 +138,7 @@ class Trial {
       const std::size_t begin = lists_.size();
       int32_t count = 0;
       for (int64_t i = 0; i < channels; ++i) {
-        if ((i * 7 + s * 3) % 10 < 7) {
+        if ((i * 7 + s * 3) % 20 < 11) {
           lists_.push_back(static_cast<int32_t>(i));
           ++count;
         }
@@ -124,19 +163,38 @@ constexpr double kLongSeconds = 5e-3;
 // A variant that is so much slower than the best so far takes no further turn.
 constexpr double kHopeless = 1.6;
 
-// One image and a full batch count alike: the sum of both least times, each relative to the best variant's.
-ConvVariant measured(const Convolution& c, const std::vector<ConvVariant>& variants, int64_t max_samples) {
-  Trial trial(c, max_samples);
+}  // namespace
+
+Tuner::Tuner(const CpuOptions& options, int64_t max_samples, int64_t weights)
+    : options_(options), max_samples_(max_samples), traffic_(std::min(weights, kMostTraffic)) {
+  if (traffic_ < kLeastTraffic) traffic_ = 0;
+}
+
+void Tuner::pass_through_caches() {
+  if (traffic_ == 0) return;
+  if (weights_.empty()) weights_.assign(static_cast<std::size_t>(traffic_), 0.0f);
+  read_lines(weights_.data(), traffic_);
+}
+
+// One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
+// runs the network reads its other weights: a convolution finds its own where these leave them.
+ConvVariant Tuner::measure(const Convolution& c, const std::vector<ConvVariant>& variants) {
+  Trial trial(c, max_samples_);
   std::vector<std::unique_ptr<Step>> steps;
-  for (ConvVariant variant : variants) steps.push_back(make_convolution(trial.convolution(), variant));
+  for (ConvVariant variant : variants) {
+    steps.push_back(make_convolution(trial.convolution(), variant));
+    trial.reserve(*steps.back());
+  }
   std::vector<double> scores(variants.size(), 0);
-  for (int64_t samples = 1; samples <= max_samples; samples += std::max<int64_t>(1, max_samples - 1)) {
+  for (int64_t samples = 1; samples <= max_samples_; samples += std::max<int64_t>(1, max_samples_ - 1)) {
     std::vector<double> least(variants.size(), 1e30);
     double best = 1e30, total = 0;
-    for (const auto& step : steps) trial.seconds(*step, samples);  // brings weights and pages in
+    for (const auto& step : steps) trial.seconds(*step, samples);  // brings pages in
     for (int round = 0; round < kRounds && (round < kFewRounds || total < kLongSeconds); ++round) {
       for (std::size_t i = 0; i < steps.size(); ++i) {
         if (least[i] < 1e30 && least[i] > kHopeless * best) continue;
+        pass_through_caches();
+        trial.touch(samples);
         const double seconds = trial.seconds(*steps[i], samples);
         least[i] = std::min(least[i], seconds);
         best = std::min(best, seconds);
@@ -148,20 +206,18 @@ ConvVariant measured(const Convolution& c, const std::vector<ConvVariant>& varia
   return variants[std::min_element(scores.begin(), scores.end()) - scores.begin()];
 }
 
-}  // namespace
-
-std::unique_ptr<Step> choose_convolution(const Convolution& c, const CpuOptions& options, int64_t max_samples) {
+std::unique_ptr<Step> Tuner::choose(const Convolution& c) {
   const std::vector<ConvVariant> variants = possible_variants(c);
   for (ConvVariant variant : variants) {
-    if (options.variant == variant_name(variant)) return make_convolution(c, variant);
+    if (options_.variant == variant_name(variant)) return make_convolution(c, variant);
   }
-  if (!options.measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
+  if (!options_.measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
   static std::mutex mutex;
   static std::map<Key, ConvVariant> known;
-  const Key key = key_of(c, max_samples);
+  const Key key = key_of(c, max_samples_, traffic_);
   const std::lock_guard<std::mutex> lock(mutex);
   const auto found = known.find(key);
-  const ConvVariant variant = found != known.end() ? found->second : known[key] = measured(c, variants, max_samples);
+  const ConvVariant variant = found != known.end() ? found->second : known[key] = measure(c, variants);
   return make_convolution(c, variant);
 }
 

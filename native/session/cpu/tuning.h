@@ -7,7 +7,21 @@
 
 namespace ftwt::session {
 
-std::unique_ptr<Step> choose_convolution(const Convolution& convolution, const CpuOptions& options,
-                                         int64_t max_samples);
+// Of one network.
+class Tuner {
+ public:
+  // `weights`: of the whole network, in floats.
+  Tuner(const CpuOptions& options, int64_t max_samples, int64_t weights);
+  std::unique_ptr<Step> choose(const Convolution& convolution);
+
+ private:
+  ConvVariant measure(const Convolution& convolution, const std::vector<ConvVariant>& variants);
+  void pass_through_caches();
+
+  const CpuOptions& options_;
+  int64_t max_samples_;
+  int64_t traffic_;      // floats of weights that pass through the caches between two runs of a convolution
+  cpu::Floats weights_;  // stand for those
+};
 
 }  // namespace ftwt::session
