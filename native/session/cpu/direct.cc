@@ -11,9 +11,9 @@ namespace {
 // Vectors of pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share
 // out.
 constexpr int64_t kTaskVectors = 12;
-constexpr int64_t kShiftedTaskVectors = 48;
+constexpr int64_t kShiftedTaskVectors = 24;
 // Tasks for each thread, and the channels that each should have.
-constexpr int64_t kTasksEach = 4;
+constexpr int64_t kTasksEach = 2;
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
