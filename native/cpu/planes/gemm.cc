@@ -16,6 +16,10 @@ constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
+// Panels of rows of a block where there is one tile of pixels: weights are read once, so the next come in while these
+// are multiplied.
+constexpr int64_t kOneTilePanels = 3;
+
 static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
 static_assert(cpu::PlaneGemm::kMostPanelTaps <= kPanelDepth);
 
@@ -145,14 +149,15 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
       g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
   const bool in_panels = packs || g.panels != nullptr;
   // One tile of pixels is read too seldom for blocks of the sum to be worth it.
-  const bool whole_sum = g.panels != nullptr && g.taps == 1 && g.pixels <= kMaxVectors * kLanes;
+  const bool one_tile = g.pixels <= kMaxVectors * kLanes;
+  const bool whole_sum = one_tile && g.taps == 1;
   const int64_t most_depth = whole_sum ? INT32_MAX : in_panels ? kPanelDepth : kDepth;
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
   const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
   // Blocks of rows are whole panels but for the last.
   const int64_t panels = parts(rows.count, kPanelRows);
-  const int64_t most_panels = kWeights / depth / kPanelRows;
+  const int64_t most_panels = one_tile && g.panels == nullptr ? kOneTilePanels : kWeights / depth / kPanelRows;
   const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
   const Cut cut = {depths, blocks, panels};
   const int64_t block_rows = rows.count / blocks;
@@ -161,6 +166,10 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   // A copy has room for kPanelDepth.
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
+  if (one_tile && g.panels == nullptr) {
+    Ahead first = weights_of(g, g.weights, cut, rows, 0, 0);
+    bring(first, INT32_MAX);
+  }
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;

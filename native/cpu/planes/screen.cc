@@ -9,6 +9,8 @@ namespace {
 constexpr int kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int kVectors = kColumns / kLanes < 8 ? kColumns / kLanes : 8;  // sums of one pass stay in registers
 
+constexpr int64_t kAhead = 32;  // inputs
+
 }  // namespace
 
 void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, float* estimate,
@@ -18,6 +20,10 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
     Vec acc[kVectors] = {};
     for (int64_t j = 0; j < f.count; ++j) {
       const int8_t* row = bytes + f.list[j] * kColumns;
+      // A line of its own for each input: of this block, then of the next, which lies behind it.
+      const int64_t ahead = j + kAhead;
+      const int64_t input = ahead < f.count ? f.list[ahead] : w.inputs + f.list[(ahead - f.count) % f.count];
+      __builtin_prefetch(bytes + input * kColumns);
       const Vec x = splat(f.x[j]);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) acc[v] += x * load_bytes(row + v * kLanes);

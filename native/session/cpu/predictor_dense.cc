@@ -194,9 +194,19 @@ class ScreenedDense final : public PredictorDense {
     float* y = logits + block * kColumns;
     float bound[kColumns];
     FTWT_KERNEL(screen_block)(weights, block, features, y, bound);
+    // Rows of undecided outputs lie anywhere: all are asked for before the first is read.
     const int64_t count = std::min(kColumns, outputs_ - block * kColumns);
+    int64_t undecided[kColumns], left = 0;
     for (int64_t i = 0; i < count; ++i) {
-      if (std::fabs(y[i]) > bound[i]) continue;
+      undecided[left] = i;
+      left += !(std::fabs(y[i]) > bound[i]);
+    }
+    for (int64_t k = 0; k < left; ++k) {
+      const int8_t* rest = rest_.data() + (block * kColumns + undecided[k]) * byte_row();
+      for (int64_t byte = 0; byte < byte_row(); byte += 64) __builtin_prefetch(rest + byte);
+    }
+    for (int64_t k = 0; k < left; ++k) {
+      const int64_t i = undecided[k];
       const int64_t o = block * kColumns + i;
       y[i] += scale_[o] / kRestSteps * dot_bytes(spread, rest_.data() + o * byte_row(), byte_row());
       const float rest_bound =
