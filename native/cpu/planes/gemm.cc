@@ -16,10 +16,6 @@ constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
-// Panels of rows of a block where there is one tile of pixels: weights are read once, so the next come in while these
-// are multiplied.
-constexpr int64_t kOneTilePanels = 3;
-
 static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
 static_assert(cpu::PlaneGemm::kMostPanelTaps <= kPanelDepth);
 
@@ -67,7 +63,7 @@ template <typename Body>
 FTWT_INLINE void for_each_tile(Tile& tile, float* room, const Body& body) {
   for (tile.pixel = 0; tile.pixel < tile.gemm->pixels;) {
     const int64_t vectors = vectors_of_tile(parts(tile.gemm->pixels - tile.pixel, kLanes));
-    if (tile.copied != nullptr) copy_tile(tile, vectors, room);
+    if (tile.copied != nullptr && !tile.is_copied) copy_tile(tile, vectors, room);
     body(vectors);
     tile.pixel += vectors * kLanes;
   }
@@ -129,12 +125,39 @@ FTWT_INLINE Ahead weights_after(const cpu::PlaneGemm& g, const Cut& cut, cpu::Ch
   return weights_of(g, g.next_weights, cut, list, 0, 0);
 }
 
-// Lines with each tile of a block, so that its last brings the last.
-FTWT_INLINE void share_out(Ahead& ahead, const cpu::PlaneGemm& g, int64_t rows) {
+FTWT_INLINE int64_t lines_of_row(const Ahead& ahead) { return parts(ahead.end - ahead.begin, 16); }
+
+// Groups of rows by which what is brought is ahead of what is read.
+constexpr int64_t kGroupsAhead = 2;
+
+// What to bring while block i of part k is multiplied. Tiles of a first pass, or of the only one, bring rows of the same
+// block; of the next, each tile brings as much, so that the last brings the last.
+FTWT_INLINE Ahead ahead_of(const cpu::PlaneGemm& g, const Cut& cut, cpu::ChannelList list, int64_t k, int64_t i,
+                           Ahead& after) {
   const int64_t vectors = parts(g.pixels, kLanes);
-  const int64_t largest = vectors < kMaxVectors ? vectors : kMaxVectors;
-  const int64_t tiles = parts(vectors, largest) * parts(rows, kMaxRows[largest]);
-  ahead.lines = parts(ahead.count * parts(ahead.end - ahead.begin, 16), tiles);
+  const int64_t passes = parts(vectors, kMaxVectors);
+  const int64_t group = kMaxRows[vectors < kMaxVectors ? vectors : kMaxVectors];
+  const bool first = k == 0 && i == 0 && !g.follows;
+  after = weights_after(g, cut, list, k, i);
+  if (passes > 1) {
+    const Rows rows = cut.rows(list, i);
+    after.lines = parts(after.count * lines_of_row(after), passes * parts(rows.end - rows.begin, group));
+    if (!first) return after;
+  } else {
+    if (after.count > kGroupsAhead * group) after.count = kGroupsAhead * group;
+    after.lines = group * lines_of_row(after);
+  }
+  Ahead own = weights_of(g, g.weights, cut, list, k, i);
+  own.lines = group * lines_of_row(own);
+  own.then = after.count > 0 ? &after : nullptr;
+  if (first) {
+    bring(own, kGroupsAhead * own.lines);
+  } else {
+    const int64_t brought = own.count < kGroupsAhead * group ? own.count : kGroupsAhead * group;
+    own.rows += brought;
+    own.count -= brought;
+  }
+  return own;
 }
 
 }  // namespace
@@ -157,19 +180,15 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const int64_t depth = g.columns.count > 0 ? parts(g.columns.count, depths) * g.taps : 1;
   // Blocks of rows are whole panels but for the last.
   const int64_t panels = parts(rows.count, kPanelRows);
-  const int64_t most_panels = one_tile && g.panels == nullptr ? kOneTilePanels : kWeights / depth / kPanelRows;
+  const int64_t most_panels = kWeights / depth / kPanelRows;
   const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
   const Cut cut = {depths, blocks, panels};
-  const int64_t block_rows = rows.count / blocks;
+  const int64_t block_rows = one_tile ? rows.count : rows.count / blocks;
   const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
   const bool must_copy = in_panels && (g.taps > 1 || (packs && !g.packed));
   // A copy has room for kPanelDepth.
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
-  if (one_tile && g.panels == nullptr) {
-    Ahead first = weights_of(g, g.weights, cut, rows, 0, 0);
-    bring(first, INT32_MAX);
-  }
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
@@ -178,10 +197,10 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     if (copies) tile.copied = room;
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
-      Ahead ahead = {};
-      if (g.panels == nullptr) ahead = weights_after(g, cut, rows, k, i);
-      share_out(ahead, g, block.end - block.begin);
-      tile.ahead = ahead.count > 0 ? &ahead : nullptr;
+      Ahead ahead = {}, after = {};
+      if (g.panels == nullptr) ahead = ahead_of(g, cut, rows, k, i, after);
+      tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
+      if (one_tile) tile.is_copied = i > 0;
       if (g.panels != nullptr) {
         run_given_panels(tile, block, room);
       } else if (packs) {

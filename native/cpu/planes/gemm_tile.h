@@ -33,10 +33,16 @@ struct Ahead {
   int64_t begin, end;  // floats of each
   int64_t next;        // of the first
   int64_t lines;       // with each tile
+  const Ahead* then;   // what comes after these, or none
 };
 
 FTWT_INLINE void bring(Ahead& ahead, int64_t lines) {
-  while (lines > 0 && ahead.count > 0) {
+  while (lines > 0) {
+    if (ahead.count == 0) {
+      if (ahead.then == nullptr) return;
+      ahead = *ahead.then;
+      continue;
+    }
     const float* row = ahead.weights + *ahead.rows * ahead.row_stride;
     for (; ahead.next < ahead.end && lines > 0; ahead.next += 16, --lines) __builtin_prefetch(row + ahead.next, 0, 2);
     if (ahead.next < ahead.end) return;
@@ -54,6 +60,7 @@ struct Tile {
   int64_t pixel;
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
+  bool is_copied;                    // it is there already
   const float* panel;                // the rows' weights [columns, taps, rows], or none
 };
 

@@ -30,6 +30,7 @@ struct PlaneGemm {
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
   const float* next_weights;  // of the next product of the same rows, or none
+  bool follows;               // these are such
   // In place of these, for all columns and whole panels of rows: [all rows / panel_rows(), columns, taps,
   // panel_rows()].
   const float* panels;

@@ -261,6 +261,7 @@ class Winograd final : public Step {
       const int64_t point_floats = c_.output.shape.c * row_floats();
       (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
       g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
+      g.follows = point > 0;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
       kernel_(g, rows);
