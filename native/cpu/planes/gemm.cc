@@ -41,12 +41,19 @@ FTWT_INLINE void run_strip(Tile tile, const Rows& rows, int64_t vectors) {
   });
 }
 
-// The same from panels, which lie in the order of the rows, `row_floats` for each row.
-FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, int64_t row_floats, int64_t vectors) {
-  for_each_group(rows, kPanelRows, [&](int64_t begin, int64_t end) {
+// Calls body(begin, end) for the rows of each panel.
+template <typename Body>
+FTWT_INLINE void for_each_panel(int64_t begin, int64_t end, const Body& body) {
+  for (; begin < end; begin += kPanelRows) body(begin, begin + kPanelRows < end ? begin + kPanelRows : end);
+}
+
+// The same from panels, the first of which is that of the first row, with `depth` floats for each row.
+FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, int64_t depth, int64_t vectors) {
+  const int64_t first = tile.panel_column * tile.gemm->taps;
+  for_each_panel(rows.begin, rows.end, [&](int64_t begin, int64_t end) {
     tile.rows = rows.index + begin;
     tile.first_row = begin;
-    tile.panel = panels + (begin - rows.begin) * row_floats;
+    tile.panel = panels + (begin - rows.begin) * depth + first * (end - begin);
     run_vectors(tile, end - begin, vectors);
   });
 }
@@ -77,18 +84,19 @@ void run_block(Tile tile, const Rows& rows, float* room) {
 __attribute__((noinline)) void run_packed_block(Tile tile, const Rows& rows, float* room) {
   alignas(64) float panels[kWeights];
   const int64_t depth = (tile.column_end - tile.column_begin) * tile.gemm->taps;
-  for_each_group(rows, kPanelRows, [&](int64_t begin, int64_t end) {
+  for_each_panel(rows.begin, rows.end, [&](int64_t begin, int64_t end) {
     pack_panel(tile, rows.index + begin, end - begin, panels + (begin - rows.begin) * depth);
   });
   for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, depth, vectors); });
 }
 
-// Whole panels that were packed beforehand.
+// Panels that were packed beforehand.
 void run_given_panels(Tile tile, const Rows& rows, float* room) {
   const cpu::PlaneGemm& g = *tile.gemm;
-  const int64_t row_floats = g.columns.count * g.taps;
-  const float* panels = g.panels + rows.index[rows.begin] * row_floats + tile.column_begin * g.taps * kPanelRows;
-  for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, row_floats, vectors); });
+  const int64_t depth = g.columns.count * g.taps;
+  const float* panels = g.panels + (g.listed ? rows.begin : rows.index[rows.begin]) * depth;
+  tile.panel_column = tile.column_begin;
+  for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, depth, vectors); });
 }
 
 // How a product is cut: the sum into `depths` parts, the rows into `blocks`, whole panels but for the last.
@@ -130,8 +138,8 @@ FTWT_INLINE int64_t lines_of_row(const Ahead& ahead) { return parts(ahead.end - 
 // Groups of rows by which what is brought is ahead of what is read.
 constexpr int64_t kGroupsAhead = 2;
 
-// What to bring while block i of part k is multiplied. Tiles of a first pass, or of the only one, bring rows of the same
-// block; of the next, each tile brings as much, so that the last brings the last.
+// What to bring while block i of part k is multiplied. Tiles of a first pass, or of the only one, bring rows of the
+// same block; of the next, each tile brings as much, so that the last brings the last.
 FTWT_INLINE Ahead ahead_of(const cpu::PlaneGemm& g, const Cut& cut, cpu::ChannelList list, int64_t k, int64_t i,
                            Ahead& after) {
   const int64_t vectors = parts(g.pixels, kLanes);
@@ -164,6 +172,16 @@ FTWT_INLINE Ahead ahead_of(const cpu::PlaneGemm& g, const Cut& cut, cpu::Channel
 
 int64_t panel_rows() { return kPanelRows; }
 
+void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, int64_t end, float* panels) {
+  Tile tile = {};
+  tile.gemm = &g;
+  tile.column_end = g.columns.count;
+  const int64_t depth = g.columns.count * g.taps;
+  for_each_panel(begin, end, [&](int64_t first, int64_t last) {
+    pack_panel(tile, rows.index + first, last - first, panels + first * depth);
+  });
+}
+
 // Blocks of the sum, then of rows, then tiles of pixels, then of rows: a tile of b is read from the first-level cache
 // by all rows of a block, the block's weights from the second.
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
@@ -173,7 +191,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool in_panels = packs || g.panels != nullptr;
   // One tile of pixels is read too seldom for blocks of the sum to be worth it.
   const bool one_tile = g.pixels <= kMaxVectors * kLanes;
-  const bool whole_sum = one_tile && g.taps == 1;
+  const bool whole_sum = one_tile && g.taps == 1 && !g.listed;
   const int64_t most_depth = whole_sum ? INT32_MAX : in_panels ? kPanelDepth : kDepth;
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
@@ -185,7 +203,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const Cut cut = {depths, blocks, panels};
   const int64_t block_rows = one_tile ? rows.count : rows.count / blocks;
   const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
-  const bool must_copy = in_panels && (g.taps > 1 || (packs && !g.packed));
+  const bool must_copy = in_panels && (g.taps > 1 || ((packs || g.listed) && !g.packed));
   // A copy has room for kPanelDepth.
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];

@@ -62,6 +62,7 @@ struct Tile {
   const float* copied;               // the tile of b, column after column, or none
   bool is_copied;                    // it is there already
   const float* panel;                // the rows' weights [columns, taps, rows], or none
+  int64_t panel_column;              // of the list, where the tile's part begins in its panels
 };
 
 // Adds the columns [begin, end) of the tile's block of the sum.

@@ -31,9 +31,10 @@ struct PlaneGemm {
   int64_t row_stride;
   const float* next_weights;  // of the next product of the same rows, or none
   bool follows;               // these are such
-  // In place of these, for all columns and whole panels of rows: [all rows / panel_rows(), columns, taps,
-  // panel_rows()].
+  // In place of these, panels of panel_rows() rows, each [columns, taps, rows]: of all rows and all columns; or,
+  // `listed`, as pack_panels() left them, of the list's.
   const float* panels;
+  bool listed;
   ChannelList columns;
   int64_t taps;
   const int32_t* tap_offset;  // [taps]
@@ -140,6 +141,10 @@ struct ScreenedFeatures {
 
 FTWT_DECLARE_KERNEL(
     int64_t panel_rows();
+    // The weights of the list's rows [begin, end) and of its columns, to panels + begin * columns * taps. `begin` is
+    // a multiple of panel_rows(), and so is `end` unless it is the list's.
+    void pack_panels(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows, int64_t begin, int64_t end,
+                     float* panels);
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);

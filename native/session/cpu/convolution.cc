@@ -99,6 +99,12 @@ cpu::ChannelList RowBlocks::rows(int64_t i, int64_t s) const {
   return {first, last - first};
 }
 
+int64_t RowBlocks::begin(int64_t i, int64_t s) const {
+  const int64_t count = state_.active(convolution_.gate, s, convolution_.output.shape.c).count;
+  if (i == count_) return count;
+  return count * i / count_ / cpu::PlaneGemm::kPanelMultiple * cpu::PlaneGemm::kPanelMultiple;
+}
+
 void fill_inactive(const State& state, const Convolution& c) {
   if (c.gate < 0 || c.output.gate >= 0 || c.residual_stays) return;
   if (!c.residual) return zero_other_planes(state, c.gate, c.output);

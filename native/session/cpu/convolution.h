@@ -46,6 +46,8 @@ class RowBlocks {
   // The computed channels of sample s in block i. One sample's are shared out evenly, several samples' by number, so
   // that they read the same weights.
   cpu::ChannelList rows(int64_t i, int64_t s) const;
+  // The same as whole panels of the list, but for the last: where in the list block i begins (i = count(): its end).
+  int64_t begin(int64_t i, int64_t s) const;
 
  private:
   const State& state_;
@@ -67,6 +69,7 @@ std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows = 1);
 
 using PlaneGemmKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList);
+using PackPanelsKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList, int64_t, int64_t, float*);
 
 // Whether weights can lie in panels: all channels are computed from all channels.
 bool takes_panels(const Convolution& convolution);

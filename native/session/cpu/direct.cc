@@ -17,6 +17,10 @@ constexpr int64_t kTasksEach = 2;
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
+// Packed weights of the samples that are multiplied together, in floats.
+constexpr int64_t kMostPacked = 1 << 20;
+// Weights that are packed before another thread should help, in floats.
+constexpr int64_t kPackGrain = 8 * 1024;
 // Floats behind a buffer that whole tiles may read.
 constexpr int64_t kSlack = 64;
 
@@ -42,13 +46,46 @@ class Direct : public Step {
     return g;
   }
 
+  // Blocks of pixels share the computed channels' weights, packed once for each sample.
+  bool packs_panels(int64_t pixel_blocks) const {
+    return pixel_blocks > 1 && !takes_panels(c_) && c_.taps() <= cpu::PlaneGemm::kMostPanelTaps;
+  }
+  int64_t packed_floats() const { return round_up(c_.output.shape.c * c_.input.shape.c * c_.taps(), 16); }
+
+  // Panels of each sample, `stride` floats apart.
+  void pack_weights(const State& state, int64_t first, int64_t samples, float* panels, int64_t stride) const {
+    const int64_t channels = c_.output.shape.c;
+    const int64_t parts = (channels + cpu::PlaneGemm::kPanelMultiple - 1) / cpu::PlaneGemm::kPanelMultiple;
+    const int64_t work = cpu::PlaneGemm::kPanelMultiple * c_.input.shape.c * c_.taps();
+    cpu::parallel_share(samples * parts, kPackGrain / work + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t s = i / parts, row = i % parts * cpu::PlaneGemm::kPanelMultiple;
+        const cpu::ChannelList rows = state.active(c_.gate, first + s, channels);
+        if (row >= rows.count) continue;
+        pack_(gemm(state.active(c_.input, first + s)), rows, row,
+              std::min(rows.count, row + cpu::PlaneGemm::kPanelMultiple), panels + s * stride);
+      }
+    });
+  }
+
+  // Block i of sample s, whose panels are given, for a product.
+  cpu::ChannelList take_panels(const State& state, const RowBlocks& blocks, int64_t i, int64_t s, const float* panels,
+                               cpu::PlaneGemm& g) const {
+    const int64_t begin = blocks.begin(i, s);
+    g.panels = panels + begin * g.columns.count * g.taps;
+    g.listed = true;
+    return {state.active(c_.gate, s, c_.output.shape.c).index + begin, blocks.begin(i + 1, s) - begin};
+  }
+
   const float* residual(const State& state, int64_t s) const {
     return c_.residual ? state.sample(*c_.residual, s) : nullptr;
   }
 
   Convolution c_;
-  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);  // that of the panels, whatever other steps change to
-  cpu::Floats weights_;                               // [cOut, row_floats], or panels
+  // Those of the panels, whatever other steps change to.
+  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
+  PackPanelsKernel pack_ = FTWT_KERNEL(pack_panels);
+  cpu::Floats weights_;  // [cOut, row_floats], or panels
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
@@ -78,16 +115,34 @@ class InPlace final : public Direct {
   explicit InPlace(const Convolution& convolution) : Direct(convolution) {}
   const char* variant() const override { return variant_name(ConvVariant::InPlace); }
 
+  int64_t scratch_floats(int64_t samples) const override {
+    return packs_panels(pixel_blocks()) ? std::min(samples, most_samples()) * packed_floats() : 0;
+  }
+
   void run(const State& state) const override {
+    const int64_t group = packs_panels(pixel_blocks()) ? std::min(state.samples, most_samples()) : state.samples;
+    for (int64_t first = 0; first < state.samples; first += group) {
+      multiply(state, first, std::min(group, state.samples - first));
+    }
+    fill_inactive(state, c_);
+  }
+
+ private:
+  int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.pixels() / pixels_of(kTaskVectors)); }
+  int64_t most_samples() const { return std::max<int64_t>(1, kMostPacked / packed_floats()); }
+
+  void multiply(const State& state, int64_t first_sample, int64_t samples) const {
     const int64_t pixels = c_.output.shape.pixels();
-    const int64_t pixel_blocks = std::max<int64_t>(1, pixels / pixels_of(kTaskVectors));
+    const bool packs = packs_panels(pixel_blocks());
+    if (packs) pack_weights(state, first_sample, samples, state.scratch, packed_floats());
     const RowBlocks blocks =
-        pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks) : RowBlocks(state, c_, row_floats() * 4, 512);
-    const Tasks tasks = {blocks.count(), state.samples, pixel_blocks, pixel_blocks == 1};
+        pixel_blocks() > 1 ? blocks_beside(state, c_, pixel_blocks()) : RowBlocks(state, c_, row_floats() * 4, 512);
+    const Tasks tasks = {blocks.count(), samples, pixel_blocks(), pixel_blocks() == 1};
     static const int32_t no_shift = 0;
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        const auto [row, s, block] = tasks.at(i);
+        const auto [row, sample, block] = tasks.at(i);
+        const int64_t s = first_sample + sample;
         const int64_t first = pixels * block / tasks.pixels / 16 * 16;
         const int64_t last = block + 1 == tasks.pixels ? pixels : pixels * (block + 1) / tasks.pixels / 16 * 16;
         cpu::PlaneGemm g = gemm(state.active(c_.input, s));
@@ -103,10 +158,10 @@ class InPlace final : public Direct {
           g.residual_stride = c_.residual->plane;
         }
         g.activation = c_.node->activation;
-        kernel_(g, blocks.rows(row, s));
+        kernel_(g, packs ? take_panels(state, blocks, row, s, state.scratch + sample * packed_floats(), g)
+                         : blocks.rows(row, s));
       }
     });
-    fill_inactive(state, c_);
   }
 };
 
@@ -128,13 +183,20 @@ class Shifted final : public Direct {
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
       pack(state, first, samples);
+      if (packs_panels(pixel_blocks())) {
+        pack_weights(state, first, samples, state.scratch + planes_floats(), sample_floats());
+      }
       multiply(state, first, samples);
     }
     fill_inactive(state, c_);
   }
 
  private:
-  int64_t sample_floats() const { return c_.input.shape.c * layout_.stride; }
+  int64_t planes_floats() const { return c_.input.shape.c * layout_.stride; }
+  // Shifted planes, and behind them packed weights.
+  int64_t sample_floats() const { return planes_floats() + (packs_panels(pixel_blocks()) ? packed_floats() : 0); }
+  int64_t task_rows() const { return std::max<int64_t>(1, pixels_of(kShiftedTaskVectors) / layout_.row); }
+  int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.h / task_rows()); }
 
   void pack(const State& state, int64_t first, int64_t samples) const {
     const auto shift = FTWT_KERNEL(shift_plane);
@@ -153,12 +215,11 @@ class Shifted final : public Direct {
   void multiply(const State& state, int64_t first, int64_t samples) const {
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
-    const int64_t task_rows = std::max<int64_t>(1, pixels_of(kShiftedTaskVectors) / layout_.row);
-    const int64_t pixel_blocks = std::max<int64_t>(1, out.h / task_rows);
-    const int64_t least_blocks = (out.c * task_rows * layout_.row + kTaskSums - 1) / kTaskSums;
-    const RowBlocks blocks = pixel_blocks > 1 ? blocks_beside(state, c_, pixel_blocks, least_blocks)
-                                              : RowBlocks(state, c_, row_floats() * 4, 64);
-    const Tasks tasks = {blocks.count(), samples, pixel_blocks, pixel_blocks == 1};
+    const bool packs = packs_panels(pixel_blocks());
+    const int64_t least_blocks = (out.c * task_rows() * layout_.row + kTaskSums - 1) / kTaskSums;
+    const RowBlocks blocks = pixel_blocks() > 1 ? blocks_beside(state, c_, pixel_blocks(), least_blocks)
+                                                : RowBlocks(state, c_, row_floats() * 4, 64);
+    const Tasks tasks = {blocks.count(), samples, pixel_blocks(), pixel_blocks() == 1};
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, s, block] = tasks.at(i);
@@ -166,11 +227,13 @@ class Shifted final : public Direct {
         const int64_t height = out.h * (block + 1) / tasks.pixels - y;
         const int64_t pixels = (height - 1) * layout_.row + out.w;
         const int64_t stride = spread_stride(pixels);
-        const cpu::ChannelList rows = blocks.rows(row, first + s);
-        float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
+        const float* planes = state.scratch + s * sample_floats();
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
+        const cpu::ChannelList rows = packs ? take_panels(state, blocks, row, first + s, planes + planes_floats(), g)
+                                            : blocks.rows(row, first + s);
+        float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
         g.tap_offset = taps_.data();
-        g.b = state.scratch + s * sample_floats() + y * layout_.row;
+        g.b = planes + y * layout_.row;
         g.b_stride = layout_.stride;
         g.packed = true;
         g.pixels = pixels;
