@@ -36,6 +36,26 @@ FTWT_INLINE Vec zip_low(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 4, 1, 5); }
 FTWT_INLINE Vec zip_high(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 2, 6, 3, 7); }
 #endif
 
+// The same in the order that costs one instruction (`turn` is what puts even_turned() right), for chains of operations
+// that are put in order once, at their end.
+#if defined(FTWT_ISA_avx512)
+FTWT_INLINE Vec even_turned(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30);
+}
+FTWT_INLINE Vec odd_turned(Vec a, Vec b) {
+  return FTWT_SHUFFLE(a, b, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+}
+FTWT_INLINE Vec turn(Vec v) { return FTWT_SHUFFLE(v, v, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15); }
+#elif defined(FTWT_ISA_avx2)
+FTWT_INLINE Vec even_turned(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14); }
+FTWT_INLINE Vec odd_turned(Vec a, Vec b) { return FTWT_SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15); }
+FTWT_INLINE Vec turn(Vec v) { return FTWT_SHUFFLE(v, v, 0, 1, 4, 5, 2, 3, 6, 7); }
+#else
+FTWT_INLINE Vec even_turned(Vec a, Vec b) { return even_lanes(a, b); }
+FTWT_INLINE Vec odd_turned(Vec a, Vec b) { return odd_lanes(a, b); }
+FTWT_INLINE Vec turn(Vec v) { return v; }
+#endif
+
 // part[j] = lanes j, j + Step, j + 2 Step ... of Step vectors from p, Step 2 or 4.
 template <int Step>
 FTWT_INLINE void load_interleaved(const float* p, Vec (&part)[Step]) {

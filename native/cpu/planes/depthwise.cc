@@ -172,45 +172,118 @@ FTWT_INLINE IVec lanes_from(int64_t first) {
   return lanes;
 }
 
+// Which lanes of a tap's vector lie in the row.
+template <int Stride>
+FTWT_INLINE IVec lanes_inside(const cpu::PlaneWindow& w, int64_t column) {
+  IVec at = lanes_from(column);
+  if constexpr (Stride == 2) {
+    const Vec turned = even_turned(reinterpret_cast<Vec>(at), reinterpret_cast<Vec>(lanes_from(column + kLanes)));
+    at = reinterpret_cast<IVec>(turned);
+  }
+  return (at >= 0) & (at < static_cast<int32_t>(w.w));
+}
+
 // A vector of outputs of every row. `Edge`: taps may lie beside the image.
-template <int Taps, bool Edge>
+template <bool Edge>
 FTWT_INLINE void plane_columns(const cpu::PlaneWindow& w, const float* plane, const float* weights, int64_t x,
                                Activation activation, float* out) {
-  const int64_t kh = Taps == 9 ? 3 : w.kh, kw = Taps == 9 ? 3 : w.kw;
-  const Vec bias = splat(weights[kh * kw]);
-  const auto inside = [&](int64_t kx) __attribute__((always_inline)) {
-    const IVec column = lanes_from(x + kx * w.dilation_w - w.pad_left);
-    return (column >= 0) & (column < static_cast<int32_t>(w.w));
-  };
-  IVec keep[3] = {};
-  for (int64_t kx = 0; Edge && Taps == 9 && kx < 3; ++kx) keep[kx] = inside(kx);
+  const Vec bias = splat(weights[w.kh * w.kw]);
   for (int64_t y = 0; y < w.out_h; ++y) {
     Vec sum = bias;
     const int64_t top = y - w.pad_top;
     const float* row = plane + top * w.w + x - w.pad_left;
-#pragma GCC unroll 3
-    for (int64_t ky = 0; ky < kh; ++ky, row += w.dilation_h * w.w) {
+    for (int64_t ky = 0; ky < w.kh; ++ky, row += w.dilation_h * w.w) {
       const int64_t i = top + ky * w.dilation_h;
       if (i < 0 || i >= w.h) continue;
-#pragma GCC unroll 3
-      for (int64_t kx = 0; kx < kw; ++kx) {
+      for (int64_t kx = 0; kx < w.kw; ++kx) {
         Vec v = load(row + kx * w.dilation_w);
-        if (Edge) v = select(Taps == 9 ? keep[kx] : inside(kx), v, Vec{});
-        sum += splat(weights[ky * kw + kx]) * v;
+        if (Edge) v = select(lanes_inside<1>(w, x + kx * w.dilation_w - w.pad_left), v, Vec{});
+        sum += splat(weights[ky * w.kw + kx]) * v;
       }
     }
     store_some(out + y * w.out_w + x, activate(sum, activation), w.out_w - x);
   }
 }
 
-template <int Taps>
 void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation, float* out) {
   const int64_t reach = (w.kw - 1) * w.dilation_w - w.pad_left;
   for (int64_t x = 0; x < w.out_w; x += kLanes) {
     if (x >= w.pad_left && x + kLanes + reach <= w.w) {
-      plane_columns<Taps, false>(w, in, weights, x, activation, out);
+      plane_columns<false>(w, in, weights, x, activation, out);
     } else {
-      plane_columns<Taps, true>(w, in, weights, x, activation, out);
+      plane_columns<true>(w, in, weights, x, activation, out);
+    }
+  }
+}
+
+// 3x3 windows
+// ----------------------------------------------------------------------------------------------------------
+
+// A vector of outputs from three rows, of which nullptr is zeros. For stride 2 in the order of even_turned().
+template <int Stride, bool Edge>
+FTWT_INLINE Vec window_sums(const float* const (&rows)[3], int64_t column, const Vec (&weights)[10],
+                            const IVec (&inside)[3]) {
+  Vec sum = weights[9];
+#pragma GCC unroll 3
+  for (int ky = 0; ky < 3; ++ky) {
+    if (rows[ky] == nullptr) continue;
+    const float* p = rows[ky] + column;
+    Vec v[3];
+    if constexpr (Stride == 1) {
+      for (int kx = 0; kx < 3; ++kx) v[kx] = load(p + kx);
+    } else {
+      const Vec a = load(p), b = load(p + kLanes);
+      v[0] = even_turned(a, b);
+      v[1] = odd_turned(a, b);
+      v[2] = even_turned(load(p + 2), load(p + kLanes + 2));
+    }
+#pragma GCC unroll 3
+    for (int kx = 0; kx < 3; ++kx) sum += weights[ky * 3 + kx] * (Edge ? select(inside[kx], v[kx], Vec{}) : v[kx]);
+  }
+  return sum;
+}
+
+// Vectors of a row whose taps do not all lie in it.
+struct Edges {
+  static constexpr int kMost = 4;
+  int count;
+  int64_t x[kMost];
+  IVec inside[kMost][3];
+};
+
+// Row by row, as memory is read fastest.
+template <int Stride>
+void plane_of_nine(const cpu::PlaneWindow& w, const float* in, const float* taps, Activation activation, float* out) {
+  Vec weights[10];
+  for (int i = 0; i < 10; ++i) weights[i] = splat(taps[i]);
+  const auto column_of = [&](int64_t x) { return x * Stride - w.pad_left; };
+  // Vectors whose taps all lie in the row: [begin, end).
+  int64_t begin = 0, end = 0;
+  while (begin < w.out_w && column_of(begin) < 0) begin += kLanes;
+  for (end = begin; end + kLanes <= w.out_w && column_of(end + kLanes - 1) + 3 <= w.w;) end += kLanes;
+  Edges edges = {};
+  for (int64_t x = begin == 0 ? end : 0; x < w.out_w && edges.count < Edges::kMost;) {
+    edges.x[edges.count] = x;
+    for (int kx = 0; kx < 3; ++kx) edges.inside[edges.count][kx] = lanes_inside<Stride>(w, column_of(x) + kx);
+    ++edges.count;
+    x = x + kLanes == begin ? end : x + kLanes;
+  }
+  const auto finish = [&](Vec sum) __attribute__((always_inline)) {
+    return activate(Stride == 2 ? turn(sum) : sum, activation);
+  };
+  for (int64_t y = 0; y < w.out_h; ++y, out += w.out_w) {
+    const float* rows[3];
+    for (int ky = 0; ky < 3; ++ky) {
+      const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
+      rows[ky] = i >= 0 && i < w.h ? in + i * w.w : nullptr;
+    }
+    for (int64_t x = begin; x < end; x += kLanes) {
+      store(out + x, finish(window_sums<Stride, false>(rows, column_of(x), weights, edges.inside[0])));
+    }
+    for (int i = 0; i < edges.count; ++i) {
+      const int64_t x = edges.x[i];
+      const Vec sum = window_sums<Stride, true>(rows, column_of(x), weights, edges.inside[i]);
+      store_some(out + x, finish(sum), w.out_w - x);
     }
   }
 }
@@ -220,7 +293,8 @@ void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Act
 // Lanes are pixels here. Zeros take the place of what lies beside a row.
 void depthwise_plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Activation activation,
                      float* out) {
-  return w.kh == 3 && w.kw == 3 ? plane<9>(w, in, weights, activation, out) : plane<0>(w, in, weights, activation, out);
+  if (w.stride_w == 2) return plane_of_nine<2>(w, in, weights, activation, out);
+  w.fits_nine() ? plane_of_nine<1>(w, in, weights, activation, out) : plane(w, in, weights, activation, out);
 }
 
 }  // namespace ftwt::FTWT_ISA

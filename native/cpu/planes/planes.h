@@ -55,6 +55,12 @@ struct PlaneGemm {
 struct PlaneWindow {
   int64_t h, w, out_h, out_w;
   int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+
+  // 3x3 as most are: neighbouring columns, strides of 1 or 2, little padding.
+  bool fits_nine() const {
+    const int64_t beyond = (out_w - 1) * stride_w - pad_left + 3 - w;
+    return kh == 3 && kw == 3 && dilation_w == 1 && (stride_w == 1 || stride_w == 2) && pad_left <= 2 && beyond <= 2;
+  }
 };
 
 // A plane in a form in which every tap of a window is a shift: zeros around it, and for strides one smaller plane for
@@ -198,7 +204,7 @@ FTWT_DECLARE_KERNEL(
     int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
                             ftwt::Activation activation, float* scratch);
-    // One plane of stride 1, lanes are pixels. `weights` as above; `in` is readable from pad_left floats before its
-    // first to a window and a vector beyond its last.
+    // One plane, lanes are pixels; strides are 1 unless the window fits_nine(). `weights` as above; `in` is readable
+    // from pad_left floats before its first to a window and two vectors beyond its last.
     void depthwise_plane(const ftwt::cpu::PlaneWindow& window, const float* in, const float* weights,
                          ftwt::Activation activation, float* out);)

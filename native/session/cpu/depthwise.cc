@@ -5,8 +5,9 @@
 namespace ftwt::session {
 namespace {
 
-// From so many pixels on, and with stride 1, lanes are pixels.
+// From so many pixels on, lanes are pixels; of 3x3 windows, from so many columns on.
 constexpr int64_t kManyPixels = 100;
+constexpr int64_t kManyColumns = 14;
 // Channels that are looked up at a time.
 constexpr int64_t kPart = 256;
 // A window that reaches further beside the image may leave the working memory.
@@ -15,6 +16,12 @@ constexpr int64_t kReach = 64;
 cpu::PlaneWindow window_of(const Node& node, const ValueLayout& input, const ValueLayout& output) {
   return {input.shape.h, input.shape.w, output.shape.h,  output.shape.w,  node.kh,      node.kw,
           node.stride_h, node.stride_w, node.dilation_h, node.dilation_w, node.pad_top, node.pad_left};
+}
+
+// Whether there is a kernel with pixels for lanes, and pixels for its lanes.
+bool fills_lanes(const cpu::PlaneWindow& w) {
+  if (w.fits_nine()) return w.out_w >= kManyColumns;
+  return w.stride_w == 1 && w.stride_h == 1 && w.out_h * w.out_w >= kManyPixels && w.kw * w.dilation_w <= kReach;
 }
 
 class DepthwiseStep final : public Step {
@@ -26,8 +33,7 @@ class DepthwiseStep final : public Step {
         gate_(gate),
         multiplier_(output.shape.c / input.shape.c),
         window_(window_of(node, input, output)),
-        by_channels_(node.stride_w > 1 || node.stride_h > 1 || output.shape.pixels() < kManyPixels ||
-                     node.kw * node.dilation_w > kReach),
+        by_channels_(!fills_lanes(window_)),
         weights_(static_cast<std::size_t>(output.shape.c * row())) {
     const int64_t taps = node.kh * node.kw;
     for (int64_t o = 0; o < output.shape.c; ++o) {
@@ -44,7 +50,10 @@ class DepthwiseStep final : public Step {
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
   void run(const State& state) const override {
-    const int64_t floats = output_.shape.pixels() * node_.kh * node_.kw / 2;
+    const int64_t work = output_.shape.pixels() * node_.kh * node_.kw / 2;
+    // A thread's channels fill lanes.
+    const int64_t most = kPlaneGrain / (2 * FTWT_KERNEL(vector_lanes)());
+    const int64_t floats = by_channels_ ? std::min(work, most) : work;
     for_each_range(state, gate_, output_.shape.c, floats, [&](int64_t s, cpu::ChannelList channels) {
       by_channels_ ? run_channels(state, s, channels) : run_planes(state, s, channels);
     });
