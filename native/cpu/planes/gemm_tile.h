@@ -195,6 +195,13 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
     out[m] = g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
   }
   if (first) {
+    // Where the next tile of these rows goes may be nowhere in the caches.
+    if (!g.compact) {
+      for (int m = 0; m < MR; ++m) {
+        __builtin_prefetch(out[m] + NV * kLanes, 1);
+        __builtin_prefetch(out[m] + 2 * NV * kLanes - 1, 1);
+      }
+    }
 #pragma GCC unroll 8
     for (int m = 0; m < MR; ++m) {
       const Vec bias = splat(g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
