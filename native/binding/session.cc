@@ -98,7 +98,13 @@ session::Run read_run(const Fields& fields, const Handle& handle) {
   run.output = fields.floats("output", run.n * handle.output_floats);
   if (fields.has("activeCounts")) run.active_counts = fields.ints("activeCounts", run.n * handle.dynamic_nodes);
   if (fields.has("masks")) run.masks = fields.bytes("masks", run.n * handle.mask_width);
-  if (fields.has("forcedMasks")) run.forced_masks = fields.bytes("forcedMasks", run.n * handle.mask_width);
+  if (fields.has("forcedMasks")) {
+    const int64_t count = run.n * handle.mask_width;
+    run.forced_masks = fields.bytes("forcedMasks", count);
+    uint8_t bits = 0;
+    for (int64_t i = 0; i < count; ++i) bits |= run.forced_masks[i];
+    if (bits > 1) invalid("forcedMasks must be 0 or 1");
+  }
   return run;
 }
 

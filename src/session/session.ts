@@ -182,10 +182,6 @@ export class Session {
     if (output !== undefined) checkArray(caller, 'output', output, Float32Array, n * outputLength);
     if (forcedMasks !== undefined) {
       checkArray(caller, 'forcedMasks', forcedMasks, Uint8Array, n * maskWidth);
-      check(
-        forcedMasks.every((value) => value <= 1),
-        () => `Session.${caller}: forcedMasks must be 0 or 1`,
-      );
     }
     return {
       ...{ images, n, forcedMasks },
