@@ -89,18 +89,7 @@ FTWT_INLINE void store_some(float* p, Vec v, int64_t count) {
   }
 }
 
-// kLanes integers as floats.
-FTWT_INLINE Vec load_bytes(const int8_t* p) {
-#if defined(FTWT_ISA_avx512)
-  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-#elif defined(FTWT_ISA_avx2)
-  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-#else
-  Vec v = {};
-  for (int i = 0; i < kLanes; ++i) v[i] = p[i];
-  return v;
-#endif
-}
+FTWT_INLINE Vec to_float(IVec v) { return __builtin_convertvector(v, Vec); }
 
 FTWT_INLINE float horizontal_sum(Vec v) {
   float sum = 0;

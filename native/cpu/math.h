@@ -7,7 +7,6 @@ namespace ftwt::FTWT_ISA {
 
 FTWT_INLINE Vec as_float(IVec v) { return reinterpret_cast<Vec>(v); }
 FTWT_INLINE IVec as_int(Vec v) { return reinterpret_cast<IVec>(v); }
-FTWT_INLINE Vec to_float(IVec v) { return __builtin_convertvector(v, Vec); }
 FTWT_INLINE IVec isplat(int32_t x) { return x - IVec{}; }
 FTWT_INLINE Vec vabs(Vec v) { return as_float(as_int(v) & 0x7fffffff); }
 FTWT_INLINE Vec copy_sign(Vec magnitude, Vec sign) {

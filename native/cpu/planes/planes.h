@@ -120,23 +120,29 @@ struct DotRows {
 // A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`, and all of a column to within
 // `norm` (Euclidean).
 struct ScreenedWeights {
-  static constexpr int kColumns = 64;  // of a block: a cache line of bytes
+  static constexpr int kColumns = 64;  // of a block: a cache line holds a byte of each
+  static constexpr int kMostByte = 127;
   int64_t inputs;
   const int8_t* bytes;  // [blocks, inputs, kColumns]
   // Each [blocks * kColumns].
   const float* scale;
   const float* bias;
   const float* sums;      // of each column of the weights
+  const float* absolute;  // the sums of their absolute values
   const float* error;     // of a weight, at most
   const float* norm;      // of a column's errors
   const float* rounding;  // of a sum of features * weights, for features that sum to 1
 };
 
-// x[j] = feature list[j] less `rest`, which is the feature of all others.
+// x[j] = feature list[j] less `rest`, which is the feature of all others: step * steps[j], to within half a step. No
+// sum of steps * bytes leaves 32 bits.
 struct ScreenedFeatures {
-  const float* x;
+  static constexpr float kHalfStep = 0.505f;  // and what the division rounds
+  const int16_t* steps;
   const int32_t* list;
-  int64_t count;
+  int64_t count;          // an even number: the last may be a step of 0 of any input
+  const int16_t* spread;  // the steps at the places of their inputs, zeros elsewhere, to a multiple of 64
+  float step;
   float rest;
   float sum_x;    // of absolute values
   float norm_x;   // Euclidean
@@ -194,8 +200,8 @@ FTWT_DECLARE_KERNEL(
     float dot(const float* a, const float* b, int64_t count);
     // Sum of absolute values and, unless nullptr, of squares.
     float absolute_sum(const float* x, int64_t count, float* squares);
-    // count: a multiple of 16.
-    float dot_bytes(const float* a, const int8_t* b, int64_t count);
+    // count: a multiple of 64; no sum leaves 32 bits.
+    int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.
     void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);)
 FTWT_DECLARE_KERNEL(

@@ -1,6 +1,6 @@
 // The dense layer of a mask predictor, of which only the signs matter: estimated from weights of one byte, to be
 // computed where the estimate does not decide.
-#include "cpu/isa.h"
+#include "cpu/planes/bytes.h"
 #include "cpu/planes/planes.h"
 
 namespace ftwt::FTWT_ISA {
@@ -8,8 +8,14 @@ namespace {
 
 constexpr int kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int kVectors = kColumns / kLanes < 8 ? kColumns / kLanes : 8;  // sums of one pass stay in registers
+constexpr int64_t kAhead = 32;                                           // inputs
 
-constexpr int64_t kAhead = 32;  // inputs
+// The two halves of a word in all lanes.
+FTWT_INLINE IVec splat_pair(const int16_t* pair) {
+  int32_t word;
+  memcpy(&word, pair, sizeof word);
+  return word - IVec{};
+}
 
 }  // namespace
 
@@ -17,25 +23,34 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
                   float* bound) {
   for (int64_t first = 0; first < kColumns; first += kVectors * kLanes) {
     const int8_t* bytes = w.bytes + block * w.inputs * kColumns + first;
-    Vec acc[kVectors] = {};
-    for (int64_t j = 0; j < f.count; ++j) {
-      const int8_t* row = bytes + f.list[j] * kColumns;
+    IVec acc[kVectors] = {};
+    for (int64_t j = 0; j < f.count; j += 2) {
       // A line of its own for each input: of this block, then of the next, which lies behind it.
-      const int64_t ahead = j + kAhead;
-      const int64_t input = ahead < f.count ? f.list[ahead] : w.inputs + f.list[(ahead - f.count) % f.count];
-      __builtin_prefetch(bytes + input * kColumns);
-      const Vec x = splat(f.x[j]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) acc[v] += x * load_bytes(row + v * kLanes);
+      for (int64_t ahead = j + kAhead; ahead < j + kAhead + 2; ++ahead) {
+        const bool same = ahead < f.count;
+        const int64_t at = same ? ahead : ahead - f.count;
+        if (at < f.count) __builtin_prefetch(bytes + ((same ? 0 : w.inputs) + f.list[at]) * kColumns);
+      }
+      const IVec steps = splat_pair(f.steps + j);
+      const int8_t* a = bytes + f.list[j] * kColumns;
+      const int8_t* b = bytes + f.list[j + 1] * kColumns;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; v += 2) {
+        add_byte_products(a + v * kLanes, b + v * kLanes, steps, acc[v], acc[v + 1]);
+      }
     }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; v += 2) order_byte_products(acc[v], acc[v + 1]);
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const int64_t o = block * kColumns + first + v * kLanes;
       const Vec bias = load(w.bias + o);
-      store(estimate + first + v * kLanes, bias + f.rest * load(w.sums + o) + load(w.scale + o) * acc[v]);
-      // Of the sum of x[j] * error[j], by Hoelder's inequality and by Cauchy's.
+      store(estimate + first + v * kLanes,
+            bias + f.rest * load(w.sums + o) + load(w.scale + o) * f.step * to_float(acc[v]));
+      // Of the sum of x[j] * error[j], by Hoelder's inequality and by Cauchy's; and of half a step of each feature.
       const Vec error = vmin(load(w.error + o) * f.sum_x, load(w.norm + o) * f.norm_x);
-      store(bound + first + v * kLanes, error + load(w.rounding + o) * f.sum_all + 1e-6f * vmax(bias, -bias));
+      store(bound + first + v * kLanes, error + f.kHalfStep * f.step * load(w.absolute + o) +
+                                            load(w.rounding + o) * f.sum_all + 1e-6f * vmax(bias, -bias));
     }
   }
 }
@@ -51,16 +66,16 @@ float absolute_sum(const float* x, int64_t count, float* squares) {
   return horizontal_sum(sum);
 }
 
-float dot_bytes(const float* a, const int8_t* b, int64_t count) {
-  Vec even = {}, odd = {};
-  for (int64_t i = 0; i < count; i += 16) {
-#pragma GCC unroll 4
-    for (int64_t j = i; j < i + 16; j += 2 * kLanes) {
-      even += load(a + j) * load_bytes(b + j);
-      if constexpr (kLanes < 16) odd += load(a + j + kLanes) * load_bytes(b + j + kLanes);
-    }
+int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count) {
+  IVec even = {}, odd = {};
+  for (int64_t i = 0; i < count; i += 4 * kLanes) {
+    even += multiply_pairs(b + i, load_pairs(a + i));
+    odd += multiply_pairs(b + i + 2 * kLanes, load_pairs(a + i + 2 * kLanes));
   }
-  return horizontal_sum(even + odd);
+  even += odd;
+  int32_t sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += even[i];
+  return sum;
 }
 
 float dot(const float* a, const float* b, int64_t count) {

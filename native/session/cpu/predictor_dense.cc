@@ -11,7 +11,11 @@ namespace ftwt::session {
 namespace {
 
 constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
+constexpr int kMostByte = cpu::ScreenedWeights::kMostByte;
 constexpr float kRestSteps = 254;
+// Steps of the largest feature, and of all features together: less than 2^31 / kMostByte.
+constexpr float kMostSteps = 32767;
+constexpr float kMostStepsSum = 16.5e6f;
 // A million squares that underflow are less than a thousandth of this.
 constexpr float kLeastSquares = 1e-28f;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
@@ -94,7 +98,8 @@ class ScreenedDense final : public PredictorDense {
         bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns)),
         rest_(static_cast<std::size_t>(outputs * byte_row())),
         rows_(static_cast<std::size_t>(outputs * row())) {
-    for (std::vector<float>* column : {&scale_, &bias_, &sums_, &error_, &norm_, &rounding_, &rest_error_}) {
+    for (std::vector<float>* column :
+         {&scale_, &bias_, &sums_, &absolute_, &error_, &norm_, &rounding_, &rest_error_}) {
       column->assign(static_cast<std::size_t>(blocks_ * kColumns), 0.0f);
     }
     const std::vector<double> sums = column_sums(predictor, input.shape.c, outputs);
@@ -105,17 +110,19 @@ class ScreenedDense final : public PredictorDense {
     }
   }
   uint64_t weight_bytes() const override {
-    return bytes_.size() + rest_.size() + (rows_.size() + 7 * bias_.size()) * sizeof(float);
+    return bytes_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
   }
 
-  int64_t scratch_floats(int64_t samples) const override { return samples * (input_.shape.c + byte_row()); }
+  // Of each sample: its active features, their list, their steps and these spread, two to a float.
+  int64_t scratch_floats(int64_t samples) const override {
+    return samples * (2 * list_room() + list_room() / 2 + byte_row() / 2);
+  }
 
   void run(const State& state, const Rows& rows) const override {
     std::array<cpu::ScreenedFeatures, kSamplesAtOnce> features;
     cpu::parallel_for(state.samples, 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
-        const cpu::ChannelList active = state.active(input_, s);
-        features[s] = features_of(active, all_features(rows, s), spread(rows, s) + byte_row(), spread(rows, s));
+        features[s] = features_of(state.active(input_, s), all_features(rows, s), rows.scratch + s * scratch_floats(1));
       }
     });
     const int64_t work = input_.shape.c * kColumns * state.samples;
@@ -123,7 +130,7 @@ class ScreenedDense final : public PredictorDense {
     cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = 0; s < state.samples; ++s) {
         for (int64_t block = begin; block < end; ++block) {
-          decide(block, features[s], spread(rows, s), all_features(rows, s), rows.logits + s * rows.logit_stride);
+          decide(block, features[s], all_features(rows, s), rows.logits + s * rows.logit_stride);
         }
       }
     });
@@ -132,11 +139,9 @@ class ScreenedDense final : public PredictorDense {
  private:
   int64_t row() const { return weight_stride(input_.shape.c); }
   int64_t byte_row() const { return round_up(input_.shape.c, 64); }
+  int64_t list_room() const { return round_up(input_.shape.c + 1, 32); }
 
   static const float* all_features(const Rows& rows, int64_t s) { return rows.features + s * rows.feature_stride; }
-  // The active features at their places, and behind them one after the other.
-  float* spread(const Rows& rows, int64_t s) const { return rows.scratch + s * scratch_floats(1); }
-
   void pack(int64_t o) {
     const int64_t inputs = input_.shape.c;
     const auto weight = [&](int64_t i) { return predictor_.weights[i * outputs_ + o]; };
@@ -151,19 +156,22 @@ class ScreenedDense final : public PredictorDense {
       error_[o] = norm_[o] = rest_error_[o] = std::numeric_limits<float>::quiet_NaN();
       return;
     }
-    const float scale = largest / 127, rest_scale = scale / kRestSteps;
-    double error = 0, squares = 0, rest_error = 0;
+    const float scale = largest / kMostByte, rest_scale = scale / kRestSteps;
+    double error = 0, squares = 0, rest_error = 0, absolute = 0;
     for (int64_t i = 0; i < inputs; ++i) {
       const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
       bytes_[((o / kColumns) * inputs + i) * kColumns + o % kColumns] = static_cast<int8_t>(byte);
+      absolute += std::fabs(weight(i));
       const double rest = static_cast<double>(weight(i)) - static_cast<double>(scale) * byte;
       error = std::max(error, std::fabs(rest));
       squares += rest * rest;
-      const double rest_byte = rest_scale > 0 ? std::clamp(std::nearbyint(rest / rest_scale), -127.0, 127.0) : 0.0;
+      const double rest_byte =
+          rest_scale > 0 ? std::clamp<double>(std::nearbyint(rest / rest_scale), -kMostByte, kMostByte) : 0.0;
       rest_[o * byte_row() + i] = static_cast<int8_t>(rest_byte);
       rest_error = std::max(rest_error, std::fabs(rest - rest_scale * rest_byte));
     }
     scale_[o] = scale;
+    absolute_[o] = static_cast<float>(absolute * 1.001);
     error_[o] = static_cast<float>(error * 1.001);
     norm_[o] = static_cast<float>(std::sqrt(squares) * 1.001);
     rest_error_[o] = static_cast<float>(rest_error * 1.001);
@@ -171,26 +179,53 @@ class ScreenedDense final : public PredictorDense {
     rounding_[o] = largest * static_cast<float>(inputs + 8) * 4 * 5.97e-8f;
   }
 
-  // `spread`: x at the places of its channels, zeros elsewhere.
-  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x, float* spread) const {
+  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x) const {
+    auto* list = reinterpret_cast<int32_t*>(x + list_room());
+    auto* steps = reinterpret_cast<int16_t*>(list + list_room());
+    int16_t* spread = steps + list_room();
     const float rest = rest_of(predictor_, active, input_.shape.c, all);
-    std::fill_n(spread, byte_row(), 0.0f);
-    for (int64_t j = 0; j < active.count; ++j) x[j] = spread[active.index[j]] = all[active.index[j]] - rest;
+    float largest = 0;
+    for (int64_t j = 0; j < active.count; ++j) {
+      x[j] = all[active.index[j]] - rest;
+      largest = std::max(largest, std::fabs(x[j]));
+    }
     float squares = 0;
     const float sum_x = FTWT_KERNEL(absolute_sum)(x, active.count, &squares);
     const float sum_all = FTWT_KERNEL(absolute_sum)(all, input_.shape.c, nullptr);
     // Squares that underflow are missing from their sum; the sum of absolute values is no less than the norm.
     const float norm_x = squares > kLeastSquares ? std::sqrt(squares) : sum_x;
-    return {x, active.index, active.count, rest, sum_x * 1.001f, norm_x * 1.001f, sum_all * 1.001f};
+    std::fill_n(spread, byte_row(), int16_t{0});
+    const float step = std::max(largest / kMostSteps, sum_x / kMostStepsSum);
+    // Where a feature is not finite or all are too small, the bounds leave every output undecided.
+    const float per_step = 1 / step;
+    const bool countable = std::isfinite(sum_x) && std::isfinite(per_step);
+    int64_t count = countable ? active.count : 0;
+    for (int64_t j = 0; j < count; ++j) {
+      list[j] = active.index[j];
+      steps[j] = spread[list[j]] = static_cast<int16_t>(std::lrint(x[j] * per_step));
+    }
+    if (count % 2 != 0) {
+      list[count] = list[count - 1];
+      steps[count++] = 0;
+    }
+    const bool bounded = countable || sum_x == 0;
+    return {.steps = steps,
+            .list = list,
+            .count = count,
+            .spread = spread,
+            .step = step,
+            .rest = rest,
+            .sum_x = sum_x * 1.001f,
+            .norm_x = norm_x * 1.001f,
+            .sum_all = bounded ? sum_all * 1.001f : std::numeric_limits<float>::quiet_NaN()};
   }
 
   // By one byte of each weight, by two, or by the weights themselves.
-  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* spread, const float* all,
-              float* logits) const {
+  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* all, float* logits) const {
     const auto dot_bytes = FTWT_KERNEL(dot_bytes);
     const auto dot = FTWT_KERNEL(dot);
-    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(), scale_.data(), bias_.data(),
-                                          sums_.data(),   error_.data(), norm_.data(),  rounding_.data()};
+    const cpu::ScreenedWeights weights = {input_.shape.c,   bytes_.data(), scale_.data(), bias_.data(),    sums_.data(),
+                                          absolute_.data(), error_.data(), norm_.data(),  rounding_.data()};
     float* y = logits + block * kColumns;
     float bound[kColumns];
     FTWT_KERNEL(screen_block)(weights, block, features, y, bound);
@@ -208,9 +243,11 @@ class ScreenedDense final : public PredictorDense {
     for (int64_t k = 0; k < left; ++k) {
       const int64_t i = undecided[k];
       const int64_t o = block * kColumns + i;
-      y[i] += scale_[o] / kRestSteps * dot_bytes(spread, rest_.data() + o * byte_row(), byte_row());
-      const float rest_bound =
-          rest_error_[o] * features.sum_x + rounding_[o] * features.sum_all + 1e-6f * std::fabs(bias_[o]);
+      const int32_t rest = dot_bytes(features.spread, rest_.data() + o * byte_row(), byte_row());
+      y[i] += scale_[o] / kRestSteps * features.step * static_cast<float>(rest);
+      const float rest_bound = rest_error_[o] * features.sum_x +
+                               cpu::ScreenedFeatures::kHalfStep * features.step * absolute_[o] +
+                               rounding_[o] * features.sum_all + 1e-6f * std::fabs(bias_[o]);
       if (std::fabs(y[i]) > rest_bound) continue;
       y[i] = bias_[o] + dot(all, rows_.data() + o * row(), input_.shape.c);
     }
@@ -223,7 +260,7 @@ class ScreenedDense final : public PredictorDense {
   // What bytes_ leaves of the weights, in steps of scale / kRestSteps.
   std::vector<int8_t, cpu::BlockAllocator<int8_t>> rest_;  // [outputs, byte_row()]
   cpu::Floats rows_;                                       // [outputs, row()]
-  std::vector<float> scale_, bias_, sums_, error_, norm_, rounding_, rest_error_;
+  std::vector<float> scale_, bias_, sums_, absolute_, error_, norm_, rounding_, rest_error_;
 };
 
 }  // namespace
