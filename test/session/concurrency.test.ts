@@ -19,10 +19,14 @@ const mass = 0.9;
 
 function smallSession({
   dense: isDense = false,
+  size = 16,
   ...options
-}: CompileOptions & { dense?: boolean } = {}): { session: Session; batches: Float32Array[] } {
+}: CompileOptions & { dense?: boolean; size?: number } = {}): {
+  session: Session;
+  batches: Float32Array[];
+} {
   const widths = [16, 'M', 24, 'M', 32] as (number | 'M')[];
-  const dense = vggSmall({ seed: 1, widths, inputShape: [16, 16, 3] });
+  const dense = vggSmall({ seed: 1, widths, inputShape: [size, size, 3] });
   const model = isDense ? dense : scatter(makeDynamic(dense, { mass }));
   const session = compile(model, { maxBatch: 12, measure: false, ...options });
   const batches = [1, 2, 5, 8, 12].map((n) => {
@@ -132,12 +136,13 @@ test('a session of one thread leaves the others alone', () => {
 test('a session goes on when the instruction set is another than it was compiled for', () => {
   const { instructionSet, instructionSets } = binding.info();
   try {
-    for (const [compiled, dense] of instructionSets.flatMap((set) => [
-      [set, false] as const,
-      [set, true] as const,
-    ])) {
+    // Images that one instruction set cuts into more blocks of pixels than another.
+    const sizes = [16, 12, 22];
+    for (const [compiled, dense, size] of instructionSets.flatMap((set) =>
+      sizes.flatMap((n) => [[set, false, n] as const, [set, true, n] as const]),
+    )) {
       binding.setInstructionSet(compiled);
-      const { session, batches } = smallSession({ dense });
+      const { session, batches } = smallSession({ dense, size });
       const alone = batches.map((x) => session.run(x).logits);
       for (const other of instructionSets) {
         binding.setInstructionSet(other);

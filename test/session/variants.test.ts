@@ -148,15 +148,67 @@ test('depthwise convolutions, lanes for channels and for pixels', () => {
     [40, 7, 3, 1],
     [19, 3, 5, 1],
     [56, 33, 3, 2],
+    [29, 4, 3, 2],
+    [14, 21, 3, 1],
+    [31, 2, 3, 1],
   ]) {
-    for (const mass of [undefined, 0.9]) {
-      const args = { kernelSize, strides, padding: 'same', depthMultiplier: 2 } as const;
+    for (const [mass, padding] of [
+      [undefined, 'same'],
+      [0.9, 'same'],
+      [0.9, 'valid'],
+    ] as const) {
+      if (kernelSize > size && padding === 'valid') continue;
+      const args = { kernelSize, strides, padding, depthMultiplier: 2 };
       const layer =
         mass === undefined
           ? tf.layers.depthwiseConv2d(args)
           : ours.dynamicDepthwiseConv2d({ ...args, mass });
       const label = `${size}x${size}x${channels}, ${kernelSize}x${kernelSize} / ${strides}`;
       agrees(label, modelOf([size, size, channels], chain(layer)), '');
+    }
+  }
+});
+
+/** A sum is written where its residual lies, if nothing reads that any more. */
+test('sums in the place of their residual', () => {
+  if (!sessionDevices().includes('native')) return;
+  const sizes = {
+    'shifted planes': 25,
+    'gathered pixels': 5,
+    'dot products': 2,
+    'winograd 2x2': 9,
+    'winograd 4x4': 18,
+  };
+  const args = { filters: 12, kernelSize: 3, padding: 'same' } as const;
+  const conv = (activation: 'relu' | 'linear') => tf.layers.conv2d({ ...args, activation });
+  const pool = () => tf.layers.maxPooling2d({ poolSize: 2, strides: 1, padding: 'same' });
+  const befores: Record<string, () => tf.layers.Layer[]> = {
+    relu: () => [conv('relu')],
+    'relu and pooling': () => [conv('relu'), pool()],
+    linear: () => [conv('linear')],
+  };
+  const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]) =>
+    layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
+  for (const mass of [undefined, 0.9]) {
+    const inner = (activation: 'relu' | 'linear') =>
+      mass === undefined
+        ? conv(activation)
+        : ours.dynamicConv2d({ ...args, activation, mass, batchNormalization: true });
+    const block = (x: tf.SymbolicTensor) => {
+      const sum = apply(tf.layers.add(), apply(inner('linear'), apply(inner('relu'), x)), x);
+      return apply(tf.layers.reLU(), sum);
+    };
+    for (const [variant, size] of Object.entries(sizes)) {
+      for (const [before, layers] of Object.entries(befores)) {
+        const model = modelOf([size, size, 3], (x) => {
+          const first = chain(...layers())(x);
+          const sums = block(block(first));
+          // The second has a residual that is read again.
+          return apply(tf.layers.concatenate(), block(sums), sums);
+        });
+        const label = `${variant}, mass ${mass}, after ${before}`;
+        assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
+      }
     }
   }
 });

@@ -216,9 +216,6 @@ void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Act
   }
 }
 
-// 3x3 windows
-// ----------------------------------------------------------------------------------------------------------
-
 // A vector of outputs from three rows, of which nullptr is zeros. For stride 2 in the order of even_turned().
 template <int Stride, bool Edge>
 FTWT_INLINE Vec window_sums(const float* const (&rows)[3], int64_t column, const Vec (&weights)[10],

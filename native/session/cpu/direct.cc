@@ -24,8 +24,6 @@ constexpr int64_t kPackGrain = 8 * 1024;
 // Floats behind a buffer that whole tiles may read.
 constexpr int64_t kSlack = 64;
 
-int64_t pixels_of(int64_t vectors) { return vectors * FTWT_KERNEL(vector_lanes)(); }
-
 class Direct : public Step {
  protected:
   explicit Direct(const Convolution& convolution)
@@ -45,6 +43,8 @@ class Direct : public Step {
     g.activation = Activation::Linear;
     return g;
   }
+
+  int64_t pixels_of(int64_t vectors) const { return vectors * lanes_; }
 
   // Blocks of pixels share the computed channels' weights, packed once for each sample.
   bool packs_panels(int64_t pixel_blocks) const {
@@ -82,7 +82,8 @@ class Direct : public Step {
   }
 
   Convolution c_;
-  // Those of the panels, whatever other steps change to.
+  // Those of the panels and of the scratch memory, whatever other steps change to.
+  int64_t lanes_ = FTWT_KERNEL(vector_lanes)();
   PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
   PackPanelsKernel pack_ = FTWT_KERNEL(pack_panels);
   cpu::Floats weights_;  // [cOut, row_floats], or panels
