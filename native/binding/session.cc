@@ -101,9 +101,9 @@ session::Run read_run(const Fields& fields, const Handle& handle) {
   if (fields.has("forcedMasks")) {
     const int64_t count = run.n * handle.mask_width;
     run.forced_masks = fields.bytes("forcedMasks", count);
-    uint8_t bits = 0;
-    for (int64_t i = 0; i < count; ++i) bits |= run.forced_masks[i];
-    if (bits > 1) invalid("forcedMasks must be 0 or 1");
+    uint8_t largest = 0;
+    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, run.forced_masks[i]);
+    if (largest > 1) invalid("forcedMasks must be 0 or 1, got " + std::to_string(largest));
   }
   return run;
 }

@@ -90,7 +90,7 @@ test('outputs and forced masks that do not fit', async () => {
   await refused(values, `${masks}Array`, { forcedMasks: new Array(3 * maskWidth).fill(1) });
   const two = new Uint8Array(3 * maskWidth);
   two[7] = 2;
-  await refused(values, 'forcedMasks must be 0 or 1', { forcedMasks: two });
+  await refused(values, 'forcedMasks must be 0 or 1, got 2', { forcedMasks: two });
 });
 
 test('arrays whose memory has gone elsewhere', async () => {
