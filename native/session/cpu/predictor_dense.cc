@@ -142,6 +142,7 @@ class ScreenedDense final : public PredictorDense {
   int64_t list_room() const { return round_up(input_.shape.c + 1, 32); }
 
   static const float* all_features(const Rows& rows, int64_t s) { return rows.features + s * rows.feature_stride; }
+
   void pack(int64_t o) {
     const int64_t inputs = input_.shape.c;
     const auto weight = [&](int64_t i) { return predictor_.weights[i * outputs_ + o]; };
