@@ -225,7 +225,7 @@ test('masks do not depend on the scale of an image, down to where squares underf
     const session = compileWith(model, '');
     const { masks } = session.run(values, { masks: true });
     assert.ok(masks?.includes(0) && masks.includes(1));
-    for (const exponent of [-30, -73, -90]) {
+    for (const exponent of [-30, -45, -60, -73, -90, -110]) {
       const scaled = values.map((value) => value * 2 ** exponent);
       assert.deepEqual(session.run(scaled, { masks: true }).masks, masks, `${device}, ${exponent}`);
     }

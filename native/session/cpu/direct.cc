@@ -69,8 +69,8 @@ class Direct : public Step {
   }
 
   // Block i of sample s, whose panels are given, for a product.
-  cpu::ChannelList take_panels(const State& state, const RowBlocks& blocks, int64_t i, int64_t s, const float* panels,
-                               cpu::PlaneGemm& g) const {
+  cpu::ChannelList packed_block(const State& state, const RowBlocks& blocks, int64_t i, int64_t s, const float* panels,
+                                cpu::PlaneGemm& g) const {
     const int64_t begin = blocks.begin(i, s);
     g.panels = panels + begin * g.columns.count * g.taps;
     g.listed = true;
@@ -159,7 +159,7 @@ class InPlace final : public Direct {
           g.residual_stride = c_.residual->plane;
         }
         g.activation = c_.node->activation;
-        kernel_(g, packs ? take_panels(state, blocks, row, s, state.scratch + sample * packed_floats(), g)
+        kernel_(g, packs ? packed_block(state, blocks, row, s, state.scratch + sample * packed_floats(), g)
                          : blocks.rows(row, s));
       }
     });
@@ -230,7 +230,7 @@ class Shifted final : public Direct {
         const int64_t stride = spread_stride(pixels);
         const float* planes = state.scratch + s * sample_floats();
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
-        const cpu::ChannelList rows = packs ? take_panels(state, blocks, row, first + s, planes + planes_floats(), g)
+        const cpu::ChannelList rows = packs ? packed_block(state, blocks, row, first + s, planes + planes_floats(), g)
                                             : blocks.rows(row, first + s);
         float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
         g.tap_offset = taps_.data();

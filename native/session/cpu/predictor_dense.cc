@@ -16,8 +16,8 @@ constexpr float kRestSteps = 254;
 // Steps of the largest feature, and of all features together: less than 2^31 / kMostByte.
 constexpr float kMostSteps = 32767;
 constexpr float kMostStepsSum = 16.5e6f;
-// A million squares that underflow are less than a thousandth of this.
-constexpr float kLeastSquares = 1e-28f;
+// Of features and of weights: the product of two steps is a normal number, and no square that matters underflows.
+constexpr float kLeastStep = 1e-17f;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
 // Weights from which a quarter of the bytes is worth looking at some outputs twice.
 constexpr int64_t kManyWeights = 1 << 14;
@@ -153,11 +153,11 @@ class ScreenedDense final : public PredictorDense {
       rows_[o * row() + i] = weight(i);
       largest = std::max(largest, std::fabs(weight(i)));
     }
-    if (!finite) {  // no bound holds, so nothing is decided by bytes
+    const float scale = largest / kMostByte, rest_scale = scale / kRestSteps;
+    if (!finite || (scale > 0 && scale < kLeastStep)) {  // no bound holds, so nothing is decided by bytes
       error_[o] = norm_[o] = rest_error_[o] = std::numeric_limits<float>::quiet_NaN();
       return;
     }
-    const float scale = largest / kMostByte, rest_scale = scale / kRestSteps;
     double error = 0, squares = 0, rest_error = 0, absolute = 0;
     for (int64_t i = 0; i < inputs; ++i) {
       const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
@@ -193,13 +193,11 @@ class ScreenedDense final : public PredictorDense {
     float squares = 0;
     const float sum_x = FTWT_KERNEL(absolute_sum)(x, active.count, &squares);
     const float sum_all = FTWT_KERNEL(absolute_sum)(all, input_.shape.c, nullptr);
-    // Squares that underflow are missing from their sum; the sum of absolute values is no less than the norm.
-    const float norm_x = squares > kLeastSquares ? std::sqrt(squares) : sum_x;
     std::fill_n(spread, byte_row(), int16_t{0});
     const float step = std::max(largest / kMostSteps, sum_x / kMostStepsSum);
     // Where a feature is not finite or all are too small, the bounds leave every output undecided.
+    const bool countable = std::isfinite(sum_x) && step >= kLeastStep;
     const float per_step = 1 / step;
-    const bool countable = std::isfinite(sum_x) && std::isfinite(per_step);
     int64_t count = countable ? active.count : 0;
     for (int64_t j = 0; j < count; ++j) {
       list[j] = active.index[j];
@@ -217,7 +215,7 @@ class ScreenedDense final : public PredictorDense {
             .step = step,
             .rest = rest,
             .sum_x = sum_x * 1.001f,
-            .norm_x = norm_x * 1.001f,
+            .norm_x = std::sqrt(squares) * 1.001f,
             .sum_all = bounded ? sum_all * 1.001f : std::numeric_limits<float>::quiet_NaN()};
   }
 
