@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <deque>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -65,7 +66,13 @@ class Pool {
     count_ = count;
     parts_ = static_cast<int>(std::min<int64_t>({most, threads, size()}));
     piece_ = shared ? std::max(grain, count / (parts_ * kPiecesEach)) : 0;
-    next_.store(0, std::memory_order_relaxed);
+    if (shared) {
+      while (static_cast<int>(ranges_.size()) < parts_) ranges_.emplace_back();
+      for (int part = 0; part < parts_; ++part) {
+        ranges_[part].next.store(count_ * part / parts_, std::memory_order_relaxed);
+        ranges_[part].end = count_ * (part + 1) / parts_;
+      }
+    }
     pending_.store(parts_ - 1, std::memory_order_relaxed);
     announce(parts_);
 
@@ -81,13 +88,22 @@ class Pool {
   }
 
  private:
+  // On a cache line of its own.
+  struct alignas(64) Range {
+    std::atomic<int64_t> next{0};  // item that nobody has taken
+    int64_t end = 0;
+  };
+
   void run_part(int part) {
     try {
       if (piece_ == 0) {
         (*body_)(count_ * part / parts_, count_ * (part + 1) / parts_, part);
       } else {
-        for (int64_t begin; (begin = next_.fetch_add(piece_, std::memory_order_relaxed)) < count_;) {
-          (*body_)(begin, std::min(begin + piece_, count_), part);
+        for (int i = 0; i < parts_; ++i) {  // its own range, then what is left of the others'
+          Range& range = ranges_[(part + i) % parts_];
+          for (int64_t begin; (begin = range.next.fetch_add(piece_, std::memory_order_relaxed)) < range.end;) {
+            (*body_)(begin, std::min(begin + piece_, range.end), part);
+          }
         }
       }
     } catch (...) {
@@ -143,8 +159,8 @@ class Pool {
   const RangeBody* body_ = nullptr;
   int64_t count_ = 0;
   int parts_ = 0;
-  int64_t piece_ = 0;             // items that a thread takes at a time; 0: each has its one part
-  std::atomic<int64_t> next_{0};  // item that nobody has taken
+  int64_t piece_ = 0;         // items that a thread takes at a time; 0: each has its one part
+  std::deque<Range> ranges_;  // of a shared job, one for each part
   std::exception_ptr error_;
   std::vector<std::thread> workers_;
 };
