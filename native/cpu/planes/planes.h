@@ -74,6 +74,25 @@ struct ShiftedLayout {
   int64_t stride;  // floats of one channel, all phases
 };
 
+// The same sum as of PlaneGemm for `height` rows of an image's output, from shifted planes whose first row is what the
+// first of them reads.
+struct RowStrip {
+  const float* panels;  // of the list's rows, as PlaneGemm has them
+  int64_t columns;
+  int64_t taps;
+  const int32_t* tap_offset;  // [taps]
+  const float* b;             // [columns, b_stride], readable up to a vector beyond the last pixel
+  int64_t b_stride;
+  int64_t b_row;  // from one output row to the next
+  int64_t height, width;
+  float* out;  // of the strip's first row; [all rows, out_stride]
+  int64_t out_stride;
+  const float* bias;      // [all rows], or none
+  const float* residual;  // as the output, or none
+  int64_t residual_stride;
+  Activation activation;
+};
+
 // 3x3 convolutions of stride 1 as products of transformed tiles (Lavin and Gray 2016): `size` x `size` outputs (2 or 4)
 // from tiles of size + 2.
 struct WinogradShape {
@@ -159,6 +178,7 @@ FTWT_DECLARE_KERNEL(
                      float* panels);
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
+    void row_strip(const ftwt::cpu::RowStrip& strip, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);
     void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);
     void shift_plane(const ftwt::cpu::ShiftedLayout& layout, const float* plane, float* shifted);

@@ -31,6 +31,7 @@ const char* variant_name(ConvVariant variant) {
     case ConvVariant::Dots: return "dot products";
     case ConvVariant::Winograd2: return "winograd 2x2";
     case ConvVariant::Winograd4: return "winograd 4x4";
+    case ConvVariant::Strips: return "strips of rows";
   }
   return "";
 }
@@ -45,6 +46,7 @@ std::vector<ConvVariant> possible_variants(const Convolution& c) {
     variants.push_back(ConvVariant::InPlace);
   } else {
     variants.push_back(ConvVariant::Shifted);
+    if (c.taps() <= cpu::PlaneGemm::kMostPanelTaps) variants.push_back(ConvVariant::Strips);
   }
   if (c.output.shape.pixels() <= kFewPixels) variants.push_back(ConvVariant::Gathered);
   if (c.output.shape.pixels() <= kDotPixels) variants.push_back(ConvVariant::Dots);
@@ -63,6 +65,7 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
     case ConvVariant::Dots: return make_dots(convolution);
     case ConvVariant::Winograd2: return make_winograd(convolution, 2);
     case ConvVariant::Winograd4: return make_winograd(convolution, 4);
+    case ConvVariant::Strips: return make_strips(convolution);
   }
   return nullptr;
 }

@@ -27,7 +27,7 @@ struct Convolution {
   bool joins_samples() const { return gate < 0 && input.gate < 0; }
 };
 
-enum class ConvVariant { InPlace, Shifted, Gathered, Dots, Winograd2, Winograd4 };
+enum class ConvVariant { InPlace, Shifted, Gathered, Dots, Winograd2, Winograd4, Strips };
 
 const char* variant_name(ConvVariant variant);
 std::vector<ConvVariant> possible_variants(const Convolution& convolution);

@@ -257,6 +257,87 @@ class Shifted final : public Direct {
   std::vector<int32_t> taps_;
 };
 
+// Each task shifts the planes of a few rows of a sample and computes their output, all in its own cache.
+class Strips final : public Direct {
+ public:
+  explicit Strips(const Convolution& convolution) : Direct(convolution) {}
+  const char* variant() const override { return variant_name(ConvVariant::Strips); }
+
+  int64_t scratch_floats(int64_t samples) const override {
+    return takes_panels(c_) ? 0 : std::min(samples, most_samples()) * packed_floats();
+  }
+
+  void run(const State& state) const override {
+    const int64_t group = takes_panels(c_) ? state.samples : std::min(state.samples, most_samples());
+    for (int64_t first = 0; first < state.samples; first += group) {
+      const int64_t samples = std::min(group, state.samples - first);
+      if (!takes_panels(c_)) pack_weights(state, first, samples, state.scratch, packed_floats());
+      multiply(state, first, samples);
+    }
+    fill_inactive(state, c_);
+  }
+
+ private:
+  int64_t most_samples() const { return std::max<int64_t>(1, kMostPacked / packed_floats()); }
+
+  // Of output rows [y, y + height), whose planes begin with what the first of them reads.
+  cpu::ShiftedLayout strip(int64_t y, int64_t height) const {
+    cpu::PlaneWindow part = c_.window();
+    part.out_h = height;
+    part.pad_top -= y * part.stride_h;
+    return FTWT_KERNEL(shifted_layout)(part);
+  }
+
+  void multiply(const State& state, int64_t first, int64_t samples) const {
+    const auto shift = FTWT_KERNEL(shift_plane);
+    const auto offsets = FTWT_KERNEL(shifted_offsets);
+    const auto multiply = FTWT_KERNEL(row_strip);
+    const Shape out = c_.output.shape;
+    static const int64_t most_planes = getenv("SP") ? atoi(getenv("SP")) : 16*1024;
+    const int64_t row_floats = std::max<int64_t>(1, (strip(0, out.h).stride * c_.input.shape.c + out.h - 1) / out.h);
+    const int64_t most = std::clamp<int64_t>(most_planes / row_floats, 1, std::max<int64_t>(1, samples * out.h / (kTasksEach * cpu::thread_count())));
+    const int64_t strips = (out.h + most - 1) / most;
+    cpu::parallel_share(samples * strips, 1, [&](int64_t begin, int64_t end, int) {
+      int32_t taps[cpu::PlaneGemm::kMostPanelTaps];
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t s = i / strips, y = out.h * (i % strips) / strips;
+        const int64_t height = out.h * (i % strips + 1) / strips - y;
+        const cpu::ChannelList columns = state.active(c_.input, first + s);
+        const cpu::ChannelList rows = state.active(c_.gate, first + s, out.c);
+        if (rows.count == 0) continue;
+        const cpu::ShiftedLayout layout = strip(y, height);
+        float* planes =
+            cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(columns.count * layout.stride + kSlack));
+        for (int64_t j = 0; j < columns.count; ++j) {
+          shift(layout, state.sample(c_.input, first + s) + columns.index[j] * c_.input.plane,
+                planes + j * layout.stride);
+        }
+        offsets(layout, taps);
+        cpu::RowStrip part = {};
+        part.panels = takes_panels(c_) ? weights_.data() : state.scratch + s * packed_floats();
+        part.columns = columns.count;
+        part.taps = c_.taps();
+        part.tap_offset = taps;
+        part.b = planes;
+        part.b_stride = layout.stride;
+        part.b_row = layout.row;
+        part.height = height;
+        part.width = out.w;
+        part.out = state.sample(c_.output, first + s) + y * out.w;
+        part.out_stride = c_.output.plane;
+        part.bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data();
+        part.residual = residual(state, first + s);
+        if (part.residual != nullptr) {
+          part.residual += y * out.w;
+          part.residual_stride = c_.residual->plane;
+        }
+        part.activation = c_.node->activation;
+        multiply(part, rows);
+      }
+    });
+  }
+};
+
 // im2col by a table: few pixels, no columns of no meaning between rows, and samples side by side where they may be.
 class Gathered final : public Direct {
  public:
@@ -343,6 +424,7 @@ class Gathered final : public Direct {
 
 std::unique_ptr<Step> make_in_place(const Convolution& c) { return std::make_unique<InPlace>(c); }
 std::unique_ptr<Step> make_shifted(const Convolution& c) { return std::make_unique<Shifted>(c); }
+std::unique_ptr<Step> make_strips(const Convolution& c) { return std::make_unique<Strips>(c); }
 std::unique_ptr<Step> make_gathered(const Convolution& c) { return std::make_unique<Gathered>(c); }
 
 }  // namespace ftwt::session
