@@ -78,6 +78,9 @@ struct ShiftedLayout {
 // first of them reads.
 struct RowStrip {
   const float* panels;  // of the list's rows, as PlaneGemm has them
+  const float* weights;
+  int64_t row_stride;
+  const int32_t* column;
   int64_t columns;
   int64_t taps;
   const int32_t* tap_offset;  // [taps]

@@ -26,29 +26,37 @@ FTWT_INLINE Pixels<NV> pixels_at(const cpu::RowStrip& s, int64_t row_vectors, in
   return pixels;
 }
 
-template <int MR, int NV>
-FTWT_INLINE void add_taps(const cpu::RowStrip& s, const float* weights, const Pixels<NV>& pixels, Vec (&acc)[MR][NV]) {
+// Weights of a panel, or of rows where they lie.
+template <bool Packed, int MR, int NV>
+FTWT_INLINE void add_taps(const cpu::RowStrip& s, const float* panel, const int32_t* rows, const Pixels<NV>& pixels, Vec (&acc)[MR][NV]) {
   const float* b[NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) b[v] = pixels.b[v];
-  const auto step = [&](int64_t offset) __attribute__((always_inline)) {
+  const float* weights[MR];
+  if constexpr (!Packed) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) weights[m] = s.weights + rows[m] * s.row_stride;
+  }
+  const auto step = [&](int64_t column, int64_t t) __attribute__((always_inline)) {
+    const int64_t offset = s.tap_offset[t];
     Vec x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) x[v] = load(b[v] + offset);
 #pragma GCC unroll 8
     for (int m = 0; m < MR; ++m) {
-      const Vec w = splat(weights[m]);
+      const Vec w = splat(Packed ? panel[m] : weights[m][column + t]);
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
     }
-    weights += MR;
+    if constexpr (Packed) panel += MR;
   };
   for (int64_t j = 0; j < s.columns; ++j) {
+    const int64_t column = Packed ? 0 : s.column[j] * s.taps;
     if (s.taps == 9) {
 #pragma GCC unroll 9
-      for (int t = 0; t < 9; ++t) step(s.tap_offset[t]);
+      for (int t = 0; t < 9; ++t) step(column, t);
     } else {
-      for (int64_t t = 0; t < s.taps; ++t) step(s.tap_offset[t]);
+      for (int64_t t = 0; t < s.taps; ++t) step(column, t);
     }
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) b[v] += s.b_stride;
@@ -66,7 +74,11 @@ __attribute__((noinline)) void row_tile(const cpu::RowStrip& s, const float* wei
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[m][v] = bias;
   }
-  add_taps<MR, NV>(s, weights, pixels, acc);
+  if (s.panels != nullptr) {
+    add_taps<true, MR, NV>(s, weights, rows, pixels, acc);
+  } else {
+    add_taps<false, MR, NV>(s, weights, rows, pixels, acc);
+  }
 #pragma GCC unroll 8
   for (int m = 0; m < MR; ++m) {
     float* out = s.out + rows[m] * s.out_stride;

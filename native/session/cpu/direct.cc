@@ -271,13 +271,14 @@ class Strips final : public Direct {
     const int64_t group = takes_panels(c_) ? state.samples : std::min(state.samples, most_samples());
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
-      if (!takes_panels(c_)) pack_weights(state, first, samples, state.scratch, packed_floats());
+      if (packs()) pack_weights(state, first, samples, state.scratch, packed_floats());
       multiply(state, first, samples);
     }
     fill_inactive(state, c_);
   }
 
  private:
+  bool packs() const { static const int pp = getenv("PP") ? atoi(getenv("PP")) : 0; return !takes_panels(c_) && c_.output.shape.pixels() >= pp; }
   int64_t most_samples() const { return std::max<int64_t>(1, kMostPacked / packed_floats()); }
 
   // Of output rows [y, y + height), whose planes begin with what the first of them reads.
@@ -314,7 +315,10 @@ class Strips final : public Direct {
         }
         offsets(layout, taps);
         cpu::RowStrip part = {};
-        part.panels = takes_panels(c_) ? weights_.data() : state.scratch + s * packed_floats();
+        part.panels = takes_panels(c_) ? weights_.data() : packs() ? state.scratch + s * packed_floats() : nullptr;
+        part.weights = weights_.data();
+        part.row_stride = this->row_floats();
+        part.column = columns.index;
         part.columns = columns.count;
         part.taps = c_.taps();
         part.tap_offset = taps;
