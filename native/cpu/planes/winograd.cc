@@ -55,25 +55,28 @@ FTWT_INLINE int64_t row_floats(const cpu::WinogradShape& s) {
   return (vectors * Size + Size) * kLanes;
 }
 
-// Rows [Size + 2, row_floats]: a row of tiles transformed along the height. Column 0 is the image's column -pad_left.
+// Rows [Size + 2, row_floats]: a row of tiles transformed along the height. Column 0 is the image's column -pad_left;
+// what is beside the image's columns stays zero. `zeros`: a row of the image's padding.
 template <int Size>
-FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plane, int64_t tile_y, float* rows,
-                                  int64_t floats) {
+FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plane, int64_t tile_y, const float* zeros,
+                                  float* rows, int64_t floats) {
   constexpr int P = kPoints<Size>;
   const float* source[P];
   for (int i = 0; i < P; ++i) {
     const int64_t y = tile_y * Size + i - s.pad_top;
-    source[i] = y >= 0 && y < s.h ? plane + y * s.w : nullptr;
+    source[i] = y >= 0 && y < s.h ? plane + y * s.w : zeros;
   }
+  float* out = rows + s.pad_left;
   for (int64_t column = 0; column < s.w; column += kLanes) {
-    const int64_t left = s.w - column;
     Vec x[P], y[P];
 #pragma GCC unroll 6
-    for (int i = 0; i < P; ++i) x[i] = source[i] != nullptr ? load_some(source[i] + column, left) : Vec{};
+    for (int i = 0; i < P; ++i) x[i] = load(source[i] + column);
     transform_input(x, y);
 #pragma GCC unroll 6
-    for (int i = 0; i < P; ++i) store_some(rows + i * floats + s.pad_left + column, y[i], left);
+    for (int i = 0; i < P; ++i) store(out + i * floats + column, y[i]);
   }
+  if (s.w % kLanes == 0) return;
+  for (int i = 0; i < P; ++i) store(out + i * floats + s.w, Vec{});
 }
 
 template <int Size>
@@ -95,9 +98,10 @@ template <int Size>
 void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows) {
   constexpr int P = kPoints<Size>;
   const int64_t floats = row_floats<Size>(s);
-  memset(rows, 0, static_cast<size_t>(P * floats) * sizeof(float));
+  const float* zeros = rows + P * floats;
+  memset(rows, 0, static_cast<size_t>((P + 1) * floats) * sizeof(float));
   for (int64_t tile_y = 0; tile_y < s.tiles_h(); ++tile_y) {
-    transform_height<Size>(s, plane, tile_y, rows, floats);
+    transform_height<Size>(s, plane, tile_y, zeros, rows, floats);
     for (int i = 0; i < P; ++i) {
       transform_width<Size>(rows + i * floats, s.tiles_w(), point_stride, out + i * P * point_stride);
     }
@@ -152,8 +156,8 @@ void output(const cpu::WinogradShape& s, const float* products, int64_t point_st
 }  // namespace
 
 std::size_t winograd_scratch_floats(const cpu::WinogradShape& s) {
-  return static_cast<std::size_t>(s.size == 4 ? kPoints<4> * row_floats<4>(s) : kPoints<2> * row_floats<2>(s)) +
-         static_cast<std::size_t>(s.pad_left + s.w);
+  return static_cast<std::size_t>(s.size == 4 ? (kPoints<4> + 1) * row_floats<4>(s)
+                                              : (kPoints<2> + 1) * row_floats<2>(s));
 }
 
 void winograd_input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* scratch) {
