@@ -55,6 +55,14 @@ const cases: Record<string, Case[]> = {
     { size: 13, channels: [4, 18, 130], kernelSize: 5 },
     { size: 12, channels: [24, 64, 40], kernelSize: 3 },
   ],
+  'strips of rows': [
+    { size: 9, channels: [5, 33, 7], kernelSize: 3 },
+    { size: 30, channels: [3, 40, 66], kernelSize: 3, strides: 2 },
+    { size: 13, channels: [4, 18, 24], kernelSize: 5 },
+    { size: 59, channels: [3, 19, 6], kernelSize: 3 },
+    { size: 16, channels: [24, 64, 40], kernelSize: 3 },
+    { size: 70, channels: [3, 9], kernelSize: 7, strides: 2 },
+  ],
   'gathered pixels': [
     { size: 7, channels: [19, 70, 33], kernelSize: 3 },
     { size: 2, channels: [65, 33, 9], kernelSize: 1 },
@@ -174,6 +182,7 @@ test('sums in the place of their residual', () => {
   if (!sessionDevices().includes('native')) return;
   const sizes = {
     'shifted planes': 25,
+    'strips of rows': 19,
     'gathered pixels': 5,
     'dot products': 2,
     'winograd 2x2': 9,

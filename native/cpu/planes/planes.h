@@ -74,21 +74,20 @@ struct ShiftedLayout {
   int64_t stride;  // floats of one channel, all phases
 };
 
-// The same sum as of PlaneGemm for `height` rows of an image's output, from shifted planes whose first row is what the
-// first of them reads.
+// What PlaneGemm computes, for `height` rows of an image's output, from shifted planes that begin with what the first
+// of them reads. Vectors of pixels never cross a row, so sums go straight to the output.
 struct RowStrip {
-  const float* panels;  // of the list's rows, as PlaneGemm has them
-  const float* weights;
+  const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
-  const int32_t* column;
-  int64_t columns;
+  const float* panels;  // in place of these, or none: of the list's rows and columns, as pack_panels() leaves them
+  ChannelList columns;
   int64_t taps;
   const int32_t* tap_offset;  // [taps]
   const float* b;             // [columns, b_stride], readable up to a vector beyond the last pixel
   int64_t b_stride;
-  int64_t b_row;  // from one output row to the next
+  int64_t b_row;  // from one row of the output to the next
   int64_t height, width;
-  float* out;  // of the strip's first row; [all rows, out_stride]
+  float* out;  // [all rows, out_stride], of the strip's first row
   int64_t out_stride;
   const float* bias;      // [all rows], or none
   const float* residual;  // as the output, or none
@@ -181,6 +180,7 @@ FTWT_DECLARE_KERNEL(
                      float* panels);
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
+    // Rows of `rows`; the same bits as plane_gemm().
     void row_strip(const ftwt::cpu::RowStrip& strip, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);
     void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);
@@ -190,8 +190,8 @@ FTWT_DECLARE_KERNEL(
                      ftwt::Activation activation, float* plane);
     // to[i] = index[i] < 0 ? 0 : plane[index[i]]
     void gather_pixels(const float* plane, const int32_t* index, int64_t count, float* to);
-    // transformed[point * point_stride + tile] of one plane. Needs winograd_scratch_floats() at `scratch`. May write up
-    // to one vector beyond the last tile of each point.
+    // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel. Needs
+    // winograd_scratch_floats() at `scratch`. May write up to one vector beyond the last tile of each point.
     std::size_t winograd_scratch_floats(const ftwt::cpu::WinogradShape& shape);
     void winograd_input(const ftwt::cpu::WinogradShape& shape, const float* plane, float* transformed,
                         int64_t point_stride, float* scratch);

@@ -1,11 +1,18 @@
 #include "cpu/planes/gemm_tile.h"
 
-// A window's products for a few rows of an image, straight to the output: vectors of pixels never cross a row.
-
 namespace ftwt::FTWT_ISA {
 namespace {
 
-// Vectors of pixels of one tile: where each reads, writes, and how many of its lanes are pixels.
+// Rows and vectors of pixels that are computed together.
+struct RowTile {
+  const cpu::RowStrip* strip;
+  const int32_t* rows;
+  const float* panel;   // of the rows, or none
+  int64_t row_vectors;  // of a row of pixels
+  int64_t first;        // vector of the strip
+};
+
+// Where the tile's vectors lie, and how many of their lanes are pixels.
 template <int NV>
 struct Pixels {
   const float* b[NV];
@@ -14,49 +21,50 @@ struct Pixels {
 };
 
 template <int NV>
-FTWT_INLINE Pixels<NV> pixels_at(const cpu::RowStrip& s, int64_t row_vectors, int64_t first) {
+FTWT_INLINE Pixels<NV> pixels_of(const RowTile& tile) {
   Pixels<NV> pixels;
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
-    const int64_t y = (first + v) / row_vectors, x = (first + v) % row_vectors * kLanes;
-    pixels.b[v] = s.b + y * s.b_row + x;
-    pixels.out[v] = y * s.width + x;
-    pixels.count[v] = s.width - x;
+    const int64_t y = (tile.first + v) / tile.row_vectors, x = (tile.first + v) % tile.row_vectors * kLanes;
+    pixels.b[v] = tile.strip->b + y * tile.strip->b_row + x;
+    pixels.out[v] = y * tile.strip->width + x;
+    pixels.count[v] = tile.strip->width - x;
   }
   return pixels;
 }
 
-// Weights of a panel, or of rows where they lie.
-template <bool Packed, int MR, int NV>
-FTWT_INLINE void add_taps(const cpu::RowStrip& s, const float* panel, const int32_t* rows, const Pixels<NV>& pixels, Vec (&acc)[MR][NV]) {
+template <bool Panel, int MR, int NV>
+FTWT_INLINE void add_taps(const RowTile& tile, const Pixels<NV>& pixels, Vec (&acc)[MR][NV]) {
+  const cpu::RowStrip& s = *tile.strip;
+  const float* panel = tile.panel;
+  const float* weights[MR];
   const float* b[NV];
+  if constexpr (!Panel) {
+#pragma GCC unroll 8
+    for (int m = 0; m < MR; ++m) weights[m] = s.weights + tile.rows[m] * s.row_stride;
+  }
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) b[v] = pixels.b[v];
-  const float* weights[MR];
-  if constexpr (!Packed) {
-#pragma GCC unroll 8
-    for (int m = 0; m < MR; ++m) weights[m] = s.weights + rows[m] * s.row_stride;
-  }
-  const auto step = [&](int64_t column, int64_t t) __attribute__((always_inline)) {
-    const int64_t offset = s.tap_offset[t];
+  const auto step = [&](int64_t column, int64_t tap) __attribute__((always_inline)) {
+    const int64_t offset = s.tap_offset[tap];
     Vec x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) x[v] = load(b[v] + offset);
 #pragma GCC unroll 8
     for (int m = 0; m < MR; ++m) {
-      const Vec w = splat(Packed ? panel[m] : weights[m][column + t]);
+      const Vec w = splat(Panel ? panel[m] : weights[m][column + tap]);
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
     }
-    if constexpr (Packed) panel += MR;
+    if constexpr (Panel) panel += MR;
   };
-  for (int64_t j = 0; j < s.columns; ++j) {
-    const int64_t column = Packed ? 0 : s.column[j] * s.taps;
+  for (int64_t j = 0; j < s.columns.count; ++j) {
+    const int64_t column = s.columns.index[j] * s.taps;
     if (s.taps == 9) {
 #pragma GCC unroll 9
-      for (int t = 0; t < 9; ++t) step(column, t);
+      for (int64_t tap = 0; tap < 9; ++tap) step(column, tap);
     } else {
-      for (int64_t t = 0; t < s.taps; ++t) step(column, t);
+      for (int64_t tap = 0; tap < s.taps; ++tap) step(column, tap);
     }
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) b[v] += s.b_stride;
@@ -64,29 +72,29 @@ FTWT_INLINE void add_taps(const cpu::RowStrip& s, const float* panel, const int3
 }
 
 template <int MR, int NV>
-__attribute__((noinline)) void row_tile(const cpu::RowStrip& s, const float* weights, const int32_t* rows,
-                                        int64_t row_vectors, int64_t first) {
-  const Pixels<NV> pixels = pixels_at<NV>(s, row_vectors, first);
+__attribute__((noinline)) void row_tile(const RowTile& tile) {
+  const cpu::RowStrip& s = *tile.strip;
+  const Pixels<NV> pixels = pixels_of<NV>(tile);
   Vec acc[MR][NV];
 #pragma GCC unroll 8
   for (int m = 0; m < MR; ++m) {
-    const Vec bias = splat(s.bias != nullptr ? s.bias[rows[m]] : 0.0f);
+    const Vec bias = splat(s.bias != nullptr ? s.bias[tile.rows[m]] : 0.0f);
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[m][v] = bias;
   }
-  if (s.panels != nullptr) {
-    add_taps<true, MR, NV>(s, weights, rows, pixels, acc);
+  if (tile.panel != nullptr) {
+    add_taps<true>(tile, pixels, acc);
   } else {
-    add_taps<false, MR, NV>(s, weights, rows, pixels, acc);
+    add_taps<false>(tile, pixels, acc);
   }
 #pragma GCC unroll 8
   for (int m = 0; m < MR; ++m) {
-    float* out = s.out + rows[m] * s.out_stride;
+    float* out = s.out + tile.rows[m] * s.out_stride;
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
       Vec sum = acc[m][v];
       if (s.residual != nullptr) {
-        sum += load_some(s.residual + rows[m] * s.residual_stride + pixels.out[v], pixels.count[v]);
+        sum += load_some(s.residual + tile.rows[m] * s.residual_stride + pixels.out[v], pixels.count[v]);
       }
       store_some(out + pixels.out[v], activate(sum, s.activation), pixels.count[v]);
     }
@@ -94,34 +102,36 @@ __attribute__((noinline)) void row_tile(const cpu::RowStrip& s, const float* wei
 }
 
 template <int NV, int MR = kPanelRows>
-FTWT_INLINE void run_rows(const cpu::RowStrip& s, const float* weights, const int32_t* rows, int64_t count,
-                          int64_t row_vectors, int64_t first) {
+FTWT_INLINE void run_panel(const RowTile& tile, int64_t rows) {
   if constexpr (MR > 1) {
-    if (count < MR) return run_rows<NV, MR - 1>(s, weights, rows, count, row_vectors, first);
+    if (rows < MR) return run_panel<NV, MR - 1>(tile, rows);
   }
-  row_tile<MR, NV>(s, weights, rows, row_vectors, first);
+  row_tile<MR, NV>(tile);
 }
 
 }  // namespace
 
-void row_strip(const cpu::RowStrip& s, cpu::ChannelList rows) {
-  const int64_t row_vectors = (s.width + kLanes - 1) / kLanes;
-  const int64_t vectors = row_vectors * s.height;
-  const int64_t depth = s.columns * s.taps;
+// Panels outermost: a panel is read from the first-level cache by all pixels, the strip's planes from the second.
+void row_strip(const cpu::RowStrip& strip, cpu::ChannelList rows) {
+  RowTile tile = {};
+  tile.strip = &strip;
+  tile.row_vectors = (strip.width + kLanes - 1) / kLanes;
+  const int64_t vectors = tile.row_vectors * strip.height;
   for (int64_t row = 0; row < rows.count; row += kPanelRows) {
     const int64_t count = rows.count - row < kPanelRows ? rows.count - row : kPanelRows;
-    const float* weights = s.panels + row * depth;
-    for (int64_t first = 0; first < vectors;) {
-      const int64_t left = vectors - first;
+    tile.rows = rows.index + row;
+    if (strip.panels != nullptr) tile.panel = strip.panels + row * strip.columns.count * strip.taps;
+    for (tile.first = 0; tile.first < vectors;) {
+      const int64_t left = vectors - tile.first;
       if (left == 1) {
-        run_rows<1>(s, weights, rows.index + row, count, row_vectors, first);
-        first += 1;
+        run_panel<1>(tile, count);
+        tile.first += 1;
       } else if (left == 2 || left == 4) {
-        run_rows<2>(s, weights, rows.index + row, count, row_vectors, first);
-        first += 2;
+        run_panel<2>(tile, count);
+        tile.first += 2;
       } else {
-        run_rows<3>(s, weights, rows.index + row, count, row_vectors, first);
-        first += 3;
+        run_panel<kMaxVectors>(tile, count);
+        tile.first += kMaxVectors;
       }
     }
   }

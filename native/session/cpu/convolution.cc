@@ -6,6 +6,7 @@
 #include "session/cpu/direct.h"
 #include "session/cpu/dots.h"
 #include "session/cpu/planewise.h"
+#include "session/cpu/strips.h"
 #include "session/cpu/winograd.h"
 
 namespace ftwt::session {
@@ -27,11 +28,11 @@ const char* variant_name(ConvVariant variant) {
   switch (variant) {
     case ConvVariant::InPlace: return "1x1 in place";
     case ConvVariant::Shifted: return "shifted planes";
+    case ConvVariant::Strips: return "strips of rows";
     case ConvVariant::Gathered: return "gathered pixels";
     case ConvVariant::Dots: return "dot products";
     case ConvVariant::Winograd2: return "winograd 2x2";
     case ConvVariant::Winograd4: return "winograd 4x4";
-    case ConvVariant::Strips: return "strips of rows";
   }
   return "";
 }
@@ -46,7 +47,7 @@ std::vector<ConvVariant> possible_variants(const Convolution& c) {
     variants.push_back(ConvVariant::InPlace);
   } else {
     variants.push_back(ConvVariant::Shifted);
-    if (c.taps() <= cpu::PlaneGemm::kMostPanelTaps) variants.push_back(ConvVariant::Strips);
+    if (fits_strips(c)) variants.push_back(ConvVariant::Strips);
   }
   if (c.output.shape.pixels() <= kFewPixels) variants.push_back(ConvVariant::Gathered);
   if (c.output.shape.pixels() <= kDotPixels) variants.push_back(ConvVariant::Dots);
@@ -61,11 +62,11 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
   switch (variant) {
     case ConvVariant::InPlace: return make_in_place(convolution);
     case ConvVariant::Shifted: return make_shifted(convolution);
+    case ConvVariant::Strips: return make_strips(convolution);
     case ConvVariant::Gathered: return make_gathered(convolution);
     case ConvVariant::Dots: return make_dots(convolution);
     case ConvVariant::Winograd2: return make_winograd(convolution, 2);
     case ConvVariant::Winograd4: return make_winograd(convolution, 4);
-    case ConvVariant::Strips: return make_strips(convolution);
   }
   return nullptr;
 }

@@ -1,5 +1,5 @@
-// The ways to run a convolution over planes. `shifted`, `gathered` and `in place` add the same products in the same
-// order, to the same bits; dot products and the two Winograd transforms round differently.
+// The ways to run a convolution over planes. `shifted`, `strips`, `gathered` and `in place` add the same products
+// in the same order, to the same bits; dot products and the two Winograd transforms round differently.
 #pragma once
 #include <memory>
 #include <optional>
@@ -27,7 +27,7 @@ struct Convolution {
   bool joins_samples() const { return gate < 0 && input.gate < 0; }
 };
 
-enum class ConvVariant { InPlace, Shifted, Gathered, Dots, Winograd2, Winograd4, Strips };
+enum class ConvVariant { InPlace, Shifted, Strips, Gathered, Dots, Winograd2, Winograd4 };
 
 const char* variant_name(ConvVariant variant);
 std::vector<ConvVariant> possible_variants(const Convolution& convolution);

@@ -4,6 +4,7 @@
 
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
+#include "session/cpu/direct_step.h"
 
 namespace ftwt::session {
 namespace {
@@ -12,82 +13,10 @@ namespace {
 // out.
 constexpr int64_t kTaskVectors = 12;
 constexpr int64_t kShiftedTaskVectors = 24;
-// Tasks for each thread, and the channels that each should have.
-constexpr int64_t kTasksEach = 2;
+// The channels that a task should have.
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
-// Packed weights of the samples that are multiplied together, in floats.
-constexpr int64_t kMostPacked = 1 << 20;
-// Weights that are packed before another thread should help, in floats.
-constexpr int64_t kPackGrain = 8 * 1024;
-// Floats behind a buffer that whole tiles may read.
-constexpr int64_t kSlack = 64;
-
-class Direct : public Step {
- protected:
-  explicit Direct(const Convolution& convolution)
-      : c_(convolution),
-        weights_(weights_by_output(*convolution.node, convolution.input.shape.c, panel_rows(convolution))) {}
-
-  uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
-  int64_t row_floats() const { return weight_stride(c_.taps() * c_.input.shape.c); }
-
-  cpu::PlaneGemm gemm(cpu::ChannelList columns) const {
-    cpu::PlaneGemm g = {};
-    (takes_panels(c_) ? g.panels : g.weights) = weights_.data();
-    g.row_stride = row_floats();
-    g.columns = columns;
-    g.taps = c_.taps();
-    g.bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data();
-    g.activation = Activation::Linear;
-    return g;
-  }
-
-  int64_t pixels_of(int64_t vectors) const { return vectors * lanes_; }
-
-  // Blocks of pixels share the computed channels' weights, packed once for each sample.
-  bool packs_panels(int64_t pixel_blocks) const {
-    return pixel_blocks > 1 && !takes_panels(c_) && c_.taps() <= cpu::PlaneGemm::kMostPanelTaps;
-  }
-  int64_t packed_floats() const { return round_up(c_.output.shape.c * c_.input.shape.c * c_.taps(), 16); }
-
-  // Panels of each sample, `stride` floats apart.
-  void pack_weights(const State& state, int64_t first, int64_t samples, float* panels, int64_t stride) const {
-    const int64_t channels = c_.output.shape.c;
-    const int64_t parts = (channels + cpu::PlaneGemm::kPanelMultiple - 1) / cpu::PlaneGemm::kPanelMultiple;
-    const int64_t work = cpu::PlaneGemm::kPanelMultiple * c_.input.shape.c * c_.taps();
-    cpu::parallel_share(samples * parts, kPackGrain / work + 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t s = i / parts, row = i % parts * cpu::PlaneGemm::kPanelMultiple;
-        const cpu::ChannelList rows = state.active(c_.gate, first + s, channels);
-        if (row >= rows.count) continue;
-        pack_(gemm(state.active(c_.input, first + s)), rows, row,
-              std::min(rows.count, row + cpu::PlaneGemm::kPanelMultiple), panels + s * stride);
-      }
-    });
-  }
-
-  // Block i of sample s, whose panels are given, for a product.
-  cpu::ChannelList packed_block(const State& state, const RowBlocks& blocks, int64_t i, int64_t s, const float* panels,
-                                cpu::PlaneGemm& g) const {
-    const int64_t begin = blocks.begin(i, s);
-    g.panels = panels + begin * g.columns.count * g.taps;
-    g.listed = true;
-    return {state.active(c_.gate, s, c_.output.shape.c).index + begin, blocks.begin(i + 1, s) - begin};
-  }
-
-  const float* residual(const State& state, int64_t s) const {
-    return c_.residual ? state.sample(*c_.residual, s) : nullptr;
-  }
-
-  Convolution c_;
-  // Those of the panels and of the scratch memory, whatever other steps change to.
-  int64_t lanes_ = FTWT_KERNEL(vector_lanes)();
-  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
-  PackPanelsKernel pack_ = FTWT_KERNEL(pack_panels);
-  cpu::Floats weights_;  // [cOut, row_floats], or panels
-};
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
 // that they are read once for all samples; else blocks of pixels, so that each is read once for all channels.
@@ -117,11 +46,11 @@ class InPlace final : public Direct {
   const char* variant() const override { return variant_name(ConvVariant::InPlace); }
 
   int64_t scratch_floats(int64_t samples) const override {
-    return packs_panels(pixel_blocks()) ? std::min(samples, most_samples()) * packed_floats() : 0;
+    return packs_panels(pixel_blocks()) ? std::min(samples, most_packed()) * packed_floats() : 0;
   }
 
   void run(const State& state) const override {
-    const int64_t group = packs_panels(pixel_blocks()) ? std::min(state.samples, most_samples()) : state.samples;
+    const int64_t group = packs_panels(pixel_blocks()) ? std::min(state.samples, most_packed()) : state.samples;
     for (int64_t first = 0; first < state.samples; first += group) {
       multiply(state, first, std::min(group, state.samples - first));
     }
@@ -130,7 +59,6 @@ class InPlace final : public Direct {
 
  private:
   int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.pixels() / pixels_of(kTaskVectors)); }
-  int64_t most_samples() const { return std::max<int64_t>(1, kMostPacked / packed_floats()); }
 
   void multiply(const State& state, int64_t first_sample, int64_t samples) const {
     const int64_t pixels = c_.output.shape.pixels();
@@ -257,91 +185,6 @@ class Shifted final : public Direct {
   std::vector<int32_t> taps_;
 };
 
-// Each task shifts the planes of a few rows of a sample and computes their output, all in its own cache.
-class Strips final : public Direct {
- public:
-  explicit Strips(const Convolution& convolution) : Direct(convolution) {}
-  const char* variant() const override { return variant_name(ConvVariant::Strips); }
-
-  int64_t scratch_floats(int64_t samples) const override {
-    return takes_panels(c_) ? 0 : std::min(samples, most_samples()) * packed_floats();
-  }
-
-  void run(const State& state) const override {
-    const int64_t group = takes_panels(c_) ? state.samples : std::min(state.samples, most_samples());
-    for (int64_t first = 0; first < state.samples; first += group) {
-      const int64_t samples = std::min(group, state.samples - first);
-      if (packs()) pack_weights(state, first, samples, state.scratch, packed_floats());
-      multiply(state, first, samples);
-    }
-    fill_inactive(state, c_);
-  }
-
- private:
-  bool packs() const { static const int pp = getenv("PP") ? atoi(getenv("PP")) : 0; return !takes_panels(c_) && c_.output.shape.pixels() >= pp; }
-  int64_t most_samples() const { return std::max<int64_t>(1, kMostPacked / packed_floats()); }
-
-  // Of output rows [y, y + height), whose planes begin with what the first of them reads.
-  cpu::ShiftedLayout strip(int64_t y, int64_t height) const {
-    cpu::PlaneWindow part = c_.window();
-    part.out_h = height;
-    part.pad_top -= y * part.stride_h;
-    return FTWT_KERNEL(shifted_layout)(part);
-  }
-
-  void multiply(const State& state, int64_t first, int64_t samples) const {
-    const auto shift = FTWT_KERNEL(shift_plane);
-    const auto offsets = FTWT_KERNEL(shifted_offsets);
-    const auto multiply = FTWT_KERNEL(row_strip);
-    const Shape out = c_.output.shape;
-    static const int64_t most_planes = getenv("SP") ? atoi(getenv("SP")) : 16*1024;
-    const int64_t row_floats = std::max<int64_t>(1, (strip(0, out.h).stride * c_.input.shape.c + out.h - 1) / out.h);
-    const int64_t most = std::clamp<int64_t>(most_planes / row_floats, 1, std::max<int64_t>(1, samples * out.h / (kTasksEach * cpu::thread_count())));
-    const int64_t strips = (out.h + most - 1) / most;
-    cpu::parallel_share(samples * strips, 1, [&](int64_t begin, int64_t end, int) {
-      int32_t taps[cpu::PlaneGemm::kMostPanelTaps];
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t s = i / strips, y = out.h * (i % strips) / strips;
-        const int64_t height = out.h * (i % strips + 1) / strips - y;
-        const cpu::ChannelList columns = state.active(c_.input, first + s);
-        const cpu::ChannelList rows = state.active(c_.gate, first + s, out.c);
-        if (rows.count == 0) continue;
-        const cpu::ShiftedLayout layout = strip(y, height);
-        float* planes =
-            cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(columns.count * layout.stride + kSlack));
-        for (int64_t j = 0; j < columns.count; ++j) {
-          shift(layout, state.sample(c_.input, first + s) + columns.index[j] * c_.input.plane,
-                planes + j * layout.stride);
-        }
-        offsets(layout, taps);
-        cpu::RowStrip part = {};
-        part.panels = takes_panels(c_) ? weights_.data() : packs() ? state.scratch + s * packed_floats() : nullptr;
-        part.weights = weights_.data();
-        part.row_stride = this->row_floats();
-        part.column = columns.index;
-        part.columns = columns.count;
-        part.taps = c_.taps();
-        part.tap_offset = taps;
-        part.b = planes;
-        part.b_stride = layout.stride;
-        part.b_row = layout.row;
-        part.height = height;
-        part.width = out.w;
-        part.out = state.sample(c_.output, first + s) + y * out.w;
-        part.out_stride = c_.output.plane;
-        part.bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data();
-        part.residual = residual(state, first + s);
-        if (part.residual != nullptr) {
-          part.residual += y * out.w;
-          part.residual_stride = c_.residual->plane;
-        }
-        part.activation = c_.node->activation;
-        multiply(part, rows);
-      }
-    });
-  }
-};
-
 // im2col by a table: few pixels, no columns of no meaning between rows, and samples side by side where they may be.
 class Gathered final : public Direct {
  public:
@@ -428,7 +271,6 @@ class Gathered final : public Direct {
 
 std::unique_ptr<Step> make_in_place(const Convolution& c) { return std::make_unique<InPlace>(c); }
 std::unique_ptr<Step> make_shifted(const Convolution& c) { return std::make_unique<Shifted>(c); }
-std::unique_ptr<Step> make_strips(const Convolution& c) { return std::make_unique<Strips>(c); }
 std::unique_ptr<Step> make_gathered(const Convolution& c) { return std::make_unique<Gathered>(c); }
 
 }  // namespace ftwt::session
