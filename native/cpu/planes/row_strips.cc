@@ -7,9 +7,8 @@ namespace {
 struct RowTile {
   const cpu::RowStrip* strip;
   const int32_t* rows;
-  const float* panel;   // of the rows, or none
-  int64_t row_vectors;  // of a row of pixels
-  int64_t first;        // vector of the strip
+  const float* panel;  // of the rows, or none
+  int64_t y, x;        // the first pixel
 };
 
 // Where the tile's vectors lie, and how many of their lanes are pixels.
@@ -20,15 +19,24 @@ struct Pixels {
   int64_t count[NV];
 };
 
+FTWT_INLINE void next_vector(const cpu::RowStrip& s, int64_t& y, int64_t& x) {
+  x += kLanes;
+  if (x < s.width) return;
+  x = 0;
+  ++y;
+}
+
 template <int NV>
 FTWT_INLINE Pixels<NV> pixels_of(const RowTile& tile) {
+  const cpu::RowStrip& s = *tile.strip;
   Pixels<NV> pixels;
+  int64_t y = tile.y, x = tile.x;
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) {
-    const int64_t y = (tile.first + v) / tile.row_vectors, x = (tile.first + v) % tile.row_vectors * kLanes;
-    pixels.b[v] = tile.strip->b + y * tile.strip->b_row + x;
-    pixels.out[v] = y * tile.strip->width + x;
-    pixels.count[v] = tile.strip->width - x;
+    pixels.b[v] = s.b + y * s.b_row + x;
+    pixels.out[v] = y * s.width + x;
+    pixels.count[v] = s.width - x;
+    next_vector(s, y, x);
   }
   return pixels;
 }
@@ -115,24 +123,21 @@ FTWT_INLINE void run_panel(const RowTile& tile, int64_t rows) {
 void row_strip(const cpu::RowStrip& strip, cpu::ChannelList rows) {
   RowTile tile = {};
   tile.strip = &strip;
-  tile.row_vectors = (strip.width + kLanes - 1) / kLanes;
-  const int64_t vectors = tile.row_vectors * strip.height;
+  const int64_t vectors = (strip.width + kLanes - 1) / kLanes * strip.height;
   for (int64_t row = 0; row < rows.count; row += kPanelRows) {
     const int64_t count = rows.count - row < kPanelRows ? rows.count - row : kPanelRows;
     tile.rows = rows.index + row;
     if (strip.panels != nullptr) tile.panel = strip.panels + row * strip.columns.count * strip.taps;
-    for (tile.first = 0; tile.first < vectors;) {
-      const int64_t left = vectors - tile.first;
-      if (left == 1) {
-        run_panel<1>(tile, count);
-        tile.first += 1;
-      } else if (left == 2 || left == 4) {
-        run_panel<2>(tile, count);
-        tile.first += 2;
-      } else {
-        run_panel<kMaxVectors>(tile, count);
-        tile.first += kMaxVectors;
+    tile.y = tile.x = 0;
+    for (int64_t left = vectors; left > 0;) {
+      const int64_t taken = left == 4 ? 2 : left < kMaxVectors ? left : kMaxVectors;
+      switch (taken) {
+        case 1: run_panel<1>(tile, count); break;
+        case 2: run_panel<2>(tile, count); break;
+        default: run_panel<kMaxVectors>(tile, count); break;
       }
+      for (int64_t v = 0; v < taken; ++v) next_vector(strip, tile.y, tile.x);
+      left -= taken;
     }
   }
 }
