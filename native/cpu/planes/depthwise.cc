@@ -216,28 +216,43 @@ void plane(const cpu::PlaneWindow& w, const float* in, const float* weights, Act
   }
 }
 
-// A vector of outputs from three rows, of which nullptr is zeros. For stride 2 in the order of even_turned().
-template <int Stride, bool Edge>
-FTWT_INLINE Vec window_sums(const float* const (&rows)[3], int64_t column, const Vec (&weights)[10],
-                            const IVec (&inside)[3]) {
-  Vec sum = weights[9];
-#pragma GCC unroll 3
-  for (int ky = 0; ky < 3; ++ky) {
-    if (rows[ky] == nullptr) continue;
-    const float* p = rows[ky] + column;
-    Vec v[3];
-    if constexpr (Stride == 1) {
-      for (int kx = 0; kx < 3; ++kx) v[kx] = load(p + kx);
-    } else {
-      const Vec a = load(p), b = load(p + kLanes);
-      v[0] = even_turned(a, b);
-      v[1] = odd_turned(a, b);
-      v[2] = even_turned(load(p + 2), load(p + kLanes + 2));
-    }
-#pragma GCC unroll 3
-    for (int kx = 0; kx < 3; ++kx) sum += weights[ky * 3 + kx] * (Edge ? select(inside[kx], v[kx], Vec{}) : v[kx]);
+// The three taps of a row, those of `Masked` (one bit for each) zeros beside it. For stride 2 in the order of
+// even_turned().
+template <int Stride, int Masked>
+FTWT_INLINE void load_taps(const float* p, const IVec (&inside)[3], Vec (&v)[3]) {
+  if constexpr (Stride == 1) {
+    for (int kx = 0; kx < 3; ++kx) v[kx] = load(p + kx);
+  } else {
+    const Vec a = load(p), b = load(p + kLanes);
+    v[0] = even_turned(a, b);
+    v[1] = odd_turned(a, b);
+    v[2] = even_turned(load(p + 2), load(p + kLanes + 2));
   }
-  return sum;
+#pragma GCC unroll 3
+  for (int kx = 0; kx < 3; ++kx) {
+    if (Masked >> kx & 1) v[kx] = select(inside[kx], v[kx], Vec{});
+  }
+}
+
+// Vectors of outputs of `Rows` neighbouring rows from Rows + 2 rows of input, of which nullptr is zeros.
+template <int Stride, int Rows, int Masked>
+FTWT_INLINE void window_sums(const float* const* rows, int64_t column, const Vec (&weights)[10],
+                             const IVec (&inside)[3], Vec (&sums)[Rows]) {
+#pragma GCC unroll 2
+  for (int r = 0; r < Rows; ++r) sums[r] = weights[9];
+#pragma GCC unroll 4
+  for (int i = 0; i < Rows + 2; ++i) {
+    if (rows[i] == nullptr) continue;
+    Vec v[3];
+    load_taps<Stride, Masked>(rows[i] + column, inside, v);
+#pragma GCC unroll 2
+    for (int r = 0; r < Rows; ++r) {
+      const int ky = i - r;
+      if (ky < 0 || ky > 2) continue;
+#pragma GCC unroll 3
+      for (int kx = 0; kx < 3; ++kx) sums[r] += weights[ky * 3 + kx] * v[kx];
+    }
+  }
 }
 
 // Vectors of a row whose taps do not all lie in it.
@@ -245,10 +260,25 @@ struct Edges {
   static constexpr int kMost = 4;
   int count;
   int64_t x[kMost];
+  int masked[kMost];  // taps of which a pixel's lies beside the row, one bit for each
   IVec inside[kMost][3];
 };
 
-// Row by row, as memory is read fastest.
+template <int Stride>
+FTWT_INLINE void add_edge(const cpu::PlaneWindow& w, int64_t x, Edges& edges) {
+  const int64_t lanes = w.out_w - x < kLanes ? w.out_w - x : kLanes;
+  int masked = 0;
+  for (int kx = 0; kx < 3; ++kx) {
+    const int64_t first = x * Stride - w.pad_left + kx;
+    edges.inside[edges.count][kx] = lanes_inside<Stride>(w, first);
+    if (first < 0 || first + (lanes - 1) * Stride >= w.w) masked |= 1 << kx;
+  }
+  edges.x[edges.count] = x;
+  edges.masked[edges.count] = masked;
+  ++edges.count;
+}
+
+// Row by row, as memory is read fastest; two at a time where they share what they read.
 template <int Stride>
 void plane_of_nine(const cpu::PlaneWindow& w, const float* in, const float* taps, Activation activation, float* out) {
   Vec weights[10];
@@ -260,28 +290,45 @@ void plane_of_nine(const cpu::PlaneWindow& w, const float* in, const float* taps
   for (end = begin; end + kLanes <= w.out_w && column_of(end + kLanes - 1) + 3 <= w.w;) end += kLanes;
   Edges edges = {};
   for (int64_t x = begin == 0 ? end : 0; x < w.out_w && edges.count < Edges::kMost;) {
-    edges.x[edges.count] = x;
-    for (int kx = 0; kx < 3; ++kx) edges.inside[edges.count][kx] = lanes_inside<Stride>(w, column_of(x) + kx);
-    ++edges.count;
+    add_edge<Stride>(w, x, edges);
     x = x + kLanes == begin ? end : x + kLanes;
   }
-  const auto finish = [&](Vec sum) __attribute__((always_inline)) {
-    return activate(Stride == 2 ? turn(sum) : sum, activation);
+  const auto row_of = [&](int64_t y, int64_t ky) {
+    const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
+    return i >= 0 && i < w.h ? in + i * w.w : nullptr;
   };
-  for (int64_t y = 0; y < w.out_h; ++y, out += w.out_w) {
-    const float* rows[3];
-    for (int ky = 0; ky < 3; ++ky) {
-      const int64_t i = y * w.stride_h + ky * w.dilation_h - w.pad_top;
-      rows[ky] = i >= 0 && i < w.h ? in + i * w.w : nullptr;
-    }
-    for (int64_t x = begin; x < end; x += kLanes) {
-      store(out + x, finish(window_sums<Stride, false>(rows, column_of(x), weights, edges.inside[0])));
-    }
+  const auto run = [&]<int Rows>(const float* const* rows, float* to) __attribute__((always_inline)) {
+    const auto vectors = [&]<int Masked>(int64_t x, const IVec (&inside)[3]) __attribute__((always_inline)) {
+      Vec sums[Rows];
+      window_sums<Stride, Rows, Masked>(rows, column_of(x), weights, inside, sums);
+#pragma GCC unroll 2
+      for (int r = 0; r < Rows; ++r) {
+        const Vec sum = Stride == 2 ? turn(sums[r]) : sums[r];
+        store_some(to + r * w.out_w + x, activate(sum, activation), w.out_w - x);
+      }
+    };
+    for (int64_t x = begin; x < end; x += kLanes) vectors.template operator()<0>(x, edges.inside[0]);
     for (int i = 0; i < edges.count; ++i) {
-      const int64_t x = edges.x[i];
-      const Vec sum = window_sums<Stride, true>(rows, column_of(x), weights, edges.inside[i]);
-      store_some(out + x, finish(sum), w.out_w - x);
+      switch (edges.masked[i]) {
+        case 0: vectors.template operator()<0>(edges.x[i], edges.inside[i]); break;
+        case 1: vectors.template operator()<1>(edges.x[i], edges.inside[i]); break;
+        case 4: vectors.template operator()<4>(edges.x[i], edges.inside[i]); break;
+        default: vectors.template operator()<7>(edges.x[i], edges.inside[i]); break;
+      }
     }
+  };
+  int64_t y = 0;
+  if (w.stride_h == 1 && w.dilation_h == 1) {
+    for (; y + 2 <= w.out_h; y += 2) {
+      const float* rows[4];
+      for (int i = 0; i < 4; ++i) rows[i] = row_of(y, i);
+      run.template operator()<2>(rows, out + y * w.out_w);
+    }
+  }
+  for (; y < w.out_h; ++y) {
+    const float* rows[3];
+    for (int ky = 0; ky < 3; ++ky) rows[ky] = row_of(y, ky);
+    run.template operator()<1>(rows, out + y * w.out_w);
   }
 }
 
