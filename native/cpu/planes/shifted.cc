@@ -35,6 +35,16 @@ FTWT_INLINE void copy_strided(const float* from, int64_t stride, int64_t count, 
   for (; i < count; ++i) to[i] = from[i * stride];
 }
 
+// The one phase of strides of 1, without a division: planes may be small.
+FTWT_INLINE void copy_rows(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t end = smallest(w.w + w.pad_left, w.out_w + (w.kw - 1) * w.dilation_w);
+  const int64_t last = smallest(layout.rows, w.h + w.pad_top);
+  for (int64_t row = largest(0, w.pad_top); row < last; ++row) {
+    copy_strided(plane + (row - w.pad_top) * w.w, 1, end - w.pad_left, shifted + row * layout.row + w.pad_left);
+  }
+}
+
 }  // namespace
 
 cpu::ShiftedLayout shifted_layout(const cpu::PlaneWindow& w) {
@@ -67,6 +77,7 @@ void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
 void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
   const cpu::PlaneWindow& w = layout.window;
   memset(shifted, 0, static_cast<size_t>(layout.stride) * sizeof(float));
+  if (w.stride_h == 1 && w.stride_w == 1) return copy_rows(layout, plane, shifted);
   const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
   for (int64_t phase_y = 0; phase_y < phases(w.kh, w.dilation_h, w.stride_h); ++phase_y) {
     for (int64_t phase_x = 0; phase_x < phases_w; ++phase_x) {
