@@ -298,7 +298,7 @@ void plane_of_nine(const cpu::PlaneWindow& w, const float* in, const float* taps
     return i >= 0 && i < w.h ? in + i * w.w : nullptr;
   };
   const auto run = [&]<int Rows>(const float* const* rows, float* to) __attribute__((always_inline)) {
-    const auto vectors = [&]<int Masked>(int64_t x, const IVec (&inside)[3]) __attribute__((always_inline)) {
+    const auto vectors = [&]<int Masked>(int64_t x, const IVec(&inside)[3]) __attribute__((always_inline)) {
       Vec sums[Rows];
       window_sums<Stride, Rows, Masked>(rows, column_of(x), weights, inside, sums);
 #pragma GCC unroll 2
