@@ -8,6 +8,8 @@
 namespace ftwt::session {
 namespace {
 
+// Multiplications that are worth a task beside one for each thread.
+constexpr int64_t kTaskWork = 1 << 20;
 // Shifted planes of one strip, in floats: half of a small second-level cache.
 constexpr int64_t kStripPlanes = 32 * 1024;
 // From so many pixels on, the computed channels' weights are packed beforehand; fewer read them where they lie.
@@ -45,9 +47,12 @@ class Strips final : public Direct {
 
   void multiply(const State& state, int64_t first, int64_t samples) const {
     const int64_t height = c_.output.shape.h;
-    const int64_t row_floats = c_.input.shape.c * layout_of(0, height).stride / height;
-    const int64_t shared = samples * height / (kTasksEach * cpu::thread_count());
-    const int64_t most = std::max<int64_t>(1, std::min(kStripPlanes / std::max<int64_t>(1, row_floats), shared));
+    const int64_t row_planes = c_.input.shape.c * layout_of(0, height).stride / height;
+    const int64_t threads = cpu::thread_count();
+    const int64_t work = row_floats() * c_.output.shape.c * c_.output.shape.pixels();
+    const int64_t tasks = std::clamp(samples * work / kTaskWork, threads, kTasksEach * threads);
+    const int64_t shared = samples * height / tasks;
+    const int64_t most = std::max<int64_t>(1, std::min(kStripPlanes / std::max<int64_t>(1, row_planes), shared));
     const int64_t strips = (height + most - 1) / most;
     cpu::parallel_share(samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
