@@ -96,10 +96,16 @@ function savedRows(benchmark: string): Row[] {
   return same ? rows : [];
 }
 
+/** By network, threads and batch, whatever part was timed first. */
 function merged(before: Row[], rows: Row[]): Row[] {
   const key = ({ network, batch, threads, contender }: Row) =>
     [network, batch, threads, contender].join();
-  return [...new Map([...before, ...rows].map((row) => [key(row), row])).values()];
+  const all = [...new Map([...before, ...rows].map((row) => [key(row), row])).values()];
+  const networks = [...new Set(all.map(({ network }) => network))];
+  const place = ({ network }: Row) => networks.indexOf(network);
+  return all.sort(
+    (a, b) => place(a) - place(b) || b.threads - a.threads || a.batch - b.batch, // contenders stay in their order
+  );
 }
 
 /** The JSON, with the README's table, and the plot beside it. */
