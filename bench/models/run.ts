@@ -112,6 +112,7 @@ function merged(before: Row[], rows: Row[]): Row[] {
 function write(benchmark: string, rows: Row[], versions: PeerVersions): void {
   const most = Math.max(...rows.map(({ threads }) => threads));
   const shown = rows.filter(({ threads }) => threads === most);
+  const others = rows.filter(({ threads }) => threads < most);
   const svg = plotSpeedUps(shown);
   const path = resultsPath(benchmark);
   const figure = path.replace(/\.json$/, '.svg');
@@ -119,7 +120,7 @@ function write(benchmark: string, rows: Row[], versions: PeerVersions): void {
   saveResults(benchmark, {
     versions,
     ...(svg === undefined ? {} : { figure: relative(projectRoot, figure) }),
-    table: modelsTable(shown, headline, versions),
+    table: modelsTable(shown, headline, versions, others),
     rows,
   });
 }

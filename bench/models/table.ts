@@ -27,12 +27,15 @@ export function speedUp(rows: Row[], row: Row): number | undefined {
 /**
  * A line for each network and batch, milliseconds of the batch and, in brackets, how many times faster than ONNX Runtime;
  * then geometric means.
+ * @param rows of one number of threads
  * @param versions of the peers
+ * @param others of other numbers of threads, of which the geometric means are told
  */
 export function modelsTable(
   rows: Row[],
   contenders: ContenderName[],
   versions: PeerVersions,
+  others: Row[] = [],
 ): string {
   const cases = rows.filter((row) => rows.find((other) => sameCase(row, other)) === row);
   const lines = cases.map((first) => [
@@ -40,15 +43,29 @@ export function modelsTable(
     String(first.batch),
     ...contenders.map((contender) => cell(rows, rowOf(rows, first, contender))),
   ]);
-  const batches = [...new Set(rows.map(({ batch }) => batch))];
-  const means = [...batches.map((batch) => [batch]), ...(batches.length > 1 ? [batches] : [])];
-  for (const group of means) {
-    const within = rows.filter(({ batch }) => group.includes(batch));
-    const label = group.length === 1 ? String(group[0]) : 'all';
-    const cells = contenders.map((contender) => meanCell(within, contender));
-    lines.push(['geometric mean', label, ...cells]);
+  lines.push(...meanLines(rows, contenders, 'geometric mean'));
+  for (const threads of new Set(others.map((row) => row.threads))) {
+    const some = others.filter((row) => row.threads === threads);
+    lines.push(
+      ...meanLines(
+        some,
+        contenders,
+        `geometric mean, ${threads === 1 ? 'one thread' : `${threads} threads`}`,
+      ),
+    );
   }
   return markdownTable(['network', 'batch', ...contenders.map((c) => heading(c, versions))], lines);
+}
+
+/** Of each batch, and of all. */
+function meanLines(rows: Row[], contenders: ContenderName[], title: string): string[][] {
+  const batches = [...new Set(rows.map(({ batch }) => batch))];
+  const groups = [...batches.map((batch) => [batch]), ...(batches.length > 1 ? [batches] : [])];
+  return groups.map((group) => {
+    const within = rows.filter(({ batch }) => group.includes(batch));
+    const label = group.length === 1 ? String(group[0]) : 'all';
+    return [title, label, ...contenders.map((contender) => meanCell(within, contender))];
+  });
 }
 
 function sameCase(a: Row, b: Row): boolean {

@@ -122,6 +122,24 @@ test('the table compares with ONNX Runtime, and has a dash where nothing was tim
   ]);
 });
 
+test('the table ends with the means of other numbers of threads', () => {
+  const twice = rows.map((row) => ({ ...row, threads: 1, median: row.median * 2 }));
+  const names: ContenderName[] = ['ort', 'dense'];
+  const plain = modelsTable(rows, names, {});
+  const table = modelsTable(rows, names, {}, twice);
+  const added = table.split('\n').slice(plain.split('\n').length);
+  const cells = added.map((line) => line.split('|').map((cell) => cell.trim()));
+  const title = 'geometric mean, one thread';
+  assert.deepEqual(
+    cells.map((line) => line.slice(1, -1)),
+    [
+      [title, '1', '-', '2.00x'],
+      [title, '8', '-', '-'],
+      [title, 'all', '-', '2.00x'],
+    ],
+  );
+});
+
 test('the figure stands alone, in light and dark', () => {
   const svg = plotSpeedUps(rows)!;
   assert.match(svg, /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"[^>]*width="\d+"/);
