@@ -20,6 +20,7 @@ namespace {
 
 // Workers spin this often before they sleep: consecutive ops of a network arrive a few microseconds apart.
 constexpr int kSpins = 4000;
+constexpr std::size_t kLine = 64;
 // Pieces of a shared job for each thread.
 constexpr int kPiecesEach = 8;
 constexpr int kPartBits = 16;
@@ -89,7 +90,7 @@ class Pool {
 
  private:
   // On a cache line of its own.
-  struct alignas(64) Range {
+  struct alignas(kLine) Range {
     std::atomic<int64_t> next{0};  // item that nobody has taken
     int64_t end = 0;
   };
@@ -151,12 +152,13 @@ class Pool {
   std::mutex owner_;  // held for the whole of a parallel region
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<uint64_t> job_{0};  // number << kPartBits | parts
   std::atomic<int> sleeping_{0};
-  std::atomic<int> pending_{0};
   std::atomic<int> size_{1};
   std::atomic<bool> stopping_{false};
-  const RangeBody* body_ = nullptr;
+  // What threads spin on has a cache line of its own: what else is written would take it from them.
+  alignas(kLine) std::atomic<uint64_t> job_{0};  // number << kPartBits | parts
+  alignas(kLine) std::atomic<int> pending_{0};
+  alignas(kLine) const RangeBody* body_ = nullptr;
   int64_t count_ = 0;
   int parts_ = 0;
   int64_t piece_ = 0;         // items that a thread takes at a time; 0: each has its one part
