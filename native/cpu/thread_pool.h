@@ -52,8 +52,9 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
   run_parallel(count, grain, false, RangeBody(body));
 }
 
-// The same, but threads take pieces of at least `grain` items as they come to them: one that is slower, or that the
-// system has stopped, does less. Which thread does what differs from run to run.
+// The same, but in pieces of at least `grain` items: a thread that is through with its range goes on with what is left
+// of the others', so that one that is slower, or that the system has stopped, does less. Which thread does what differs
+// from run to run.
 template <typename Body>
 void parallel_share(int64_t count, int64_t grain, const Body& body) {
   run_parallel(count, grain, true, RangeBody(body));
