@@ -4,9 +4,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
-#include <deque>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -46,7 +46,9 @@ class Pool {
   void resize(int count) {
     std::lock_guard<std::mutex> owner(owner_);
     if (count == size()) return;
+    auto ranges = std::make_unique<Range[]>(static_cast<std::size_t>(count));
     stop_workers();
+    ranges_ = std::move(ranges);
     stopping_ = false;
     try {
       for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.load()] { work(i, seen); });
@@ -68,7 +70,6 @@ class Pool {
     parts_ = static_cast<int>(std::min<int64_t>({most, threads, size()}));
     piece_ = shared ? std::max(grain, count / (parts_ * kPiecesEach)) : 0;
     if (shared) {
-      while (static_cast<int>(ranges_.size()) < parts_) ranges_.emplace_back();
       for (int part = 0; part < parts_; ++part) {
         ranges_[part].next.store(count_ * part / parts_, std::memory_order_relaxed);
         ranges_[part].end = count_ * (part + 1) / parts_;
@@ -161,8 +162,8 @@ class Pool {
   alignas(kLine) const RangeBody* body_ = nullptr;
   int64_t count_ = 0;
   int parts_ = 0;
-  int64_t piece_ = 0;         // items that a thread takes at a time; 0: each has its one part
-  std::deque<Range> ranges_;  // of a shared job, one for each part
+  int64_t piece_ = 0;                // items that a thread takes at a time; 0: each has its one part
+  std::unique_ptr<Range[]> ranges_;  // of a shared job, one for each part
   std::exception_ptr error_;
   std::vector<std::thread> workers_;
 };

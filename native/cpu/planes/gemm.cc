@@ -58,11 +58,6 @@ FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, in
   });
 }
 
-// A tile of one vector is the slowest: four are two and two.
-FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
-  return left >= kMaxVectors ? (left == kMaxVectors + 1 ? kMaxVectors - 1 : kMaxVectors) : left;
-}
-
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
 // Calls body(vectors) for each tile of pixels, of which a copy is at `copied` where there shall be one.

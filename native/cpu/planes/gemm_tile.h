@@ -18,6 +18,11 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 // Rows of a panel, whatever the width of the tile.
 constexpr int kPanelRows = kMaxRows[kMaxVectors];
 
+// A tile of one vector is the slowest: four are two and two.
+FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
+  return left >= kMaxVectors ? (left == kMaxVectors + 1 ? kMaxVectors - 1 : kMaxVectors) : left;
+}
+
 // Lines that are prefetched at a time: fewer than a core has under way.
 constexpr int64_t kPrefetchLines = 12;
 // Of panels, which follow one another, in floats.
@@ -65,6 +70,17 @@ struct Tile {
   int64_t panel_column;              // of the list, where the tile's part begins in its panels
 };
 
+// acc[m] += weight(m) * x
+template <int MR, int NV, typename Weight>
+FTWT_INLINE void add_product(const Vec (&x)[NV], const Weight& weight, Vec (&acc)[MR][NV]) {
+#pragma GCC unroll 8
+  for (int m = 0; m < MR; ++m) {
+    const Vec w = splat(weight(m));
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+  }
+}
+
 // Adds the columns [begin, end) of the tile's block of the sum.
 template <int MR, int NV>
 FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const float* const (&weights)[MR],
@@ -74,12 +90,8 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
     Vec x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
-#pragma GCC unroll 8
-    for (int m = 0; m < MR; ++m) {
-      const Vec w = splat(weights[m][offset]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
-    }
+    add_product(
+        x, [&](int m) __attribute__((always_inline)) { return weights[m][offset]; }, acc);
   };
   const int32_t* columns = g.columns.index;
   if (tile.copied != nullptr) {
@@ -130,12 +142,8 @@ FTWT_INLINE void add_products(const float* weights, const float* pixels, Vec (&a
   Vec x[NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
-#pragma GCC unroll 8
-  for (int m = 0; m < MR; ++m) {
-    const Vec w = splat(weights[m]);
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
-  }
+  add_product(
+      x, [&](int m) __attribute__((always_inline)) { return weights[m]; }, acc);
 }
 
 // The same from a panel. `Ahead`: nobody has read what follows it yet.

@@ -58,12 +58,10 @@ FTWT_INLINE void add_taps(const RowTile& tile, const Pixels<NV>& pixels, Vec (&a
     Vec x[NV];
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) x[v] = load(b[v] + offset);
-#pragma GCC unroll 8
-    for (int m = 0; m < MR; ++m) {
-      const Vec w = splat(Panel ? panel[m] : weights[m][column + tap]);
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
-    }
+    const auto weight = [&](int m) __attribute__((always_inline)) {
+      return Panel ? panel[m] : weights[m][column + tap];
+    };
+    add_product(x, weight, acc);
     if constexpr (Panel) panel += MR;
   };
   for (int64_t j = 0; j < s.columns.count; ++j) {
@@ -130,7 +128,7 @@ void row_strip(const cpu::RowStrip& strip, cpu::ChannelList rows) {
     if (strip.panels != nullptr) tile.panel = strip.panels + row * strip.columns.count * strip.taps;
     tile.y = tile.x = 0;
     for (int64_t left = vectors; left > 0;) {
-      const int64_t taken = left == 4 ? 2 : left < kMaxVectors ? left : kMaxVectors;
+      const int64_t taken = vectors_of_tile(left);
       switch (taken) {
         case 1: run_panel<1>(tile, count); break;
         case 2: run_panel<2>(tile, count); break;

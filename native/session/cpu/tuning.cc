@@ -52,7 +52,7 @@ Key key_of(const Convolution& c, int64_t max_samples, int64_t traffic) {
           c.gate >= 0,
           c.residual.has_value() + c.residual_stays,
           static_cast<int64_t>(n.activation),
-          std::bit_width(static_cast<uint64_t>(traffic))};
+          static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(traffic)))};
 }
 
 // Of working memory, that is in the caches whatever ran before, in floats.
