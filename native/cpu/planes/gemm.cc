@@ -186,7 +186,8 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool in_panels = packs || g.panels != nullptr;
   // One tile of pixels is read too seldom for blocks of the sum to be worth it.
   const bool one_tile = g.pixels <= kMaxVectors * kLanes;
-  const bool whole_sum = one_tile && g.taps == 1 && !g.listed;
+  const bool long_rows = one_tile && g.taps > 1 && g.panels == nullptr;
+  const bool whole_sum = long_rows || (one_tile && g.taps == 1 && !g.listed);
   const int64_t most_depth = whole_sum ? INT32_MAX : in_panels ? kPanelDepth : kDepth;
   const int64_t block_columns = most_depth / g.taps > 0 ? most_depth / g.taps : 1;
   const int64_t depths = g.columns.count > 0 ? parts(g.columns.count, block_columns) : 1;
@@ -211,7 +212,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
       Ahead ahead = {}, after = {};
-      if (g.panels == nullptr) ahead = ahead_of(g, cut, rows, k, i, after);
+      if (g.panels == nullptr && !long_rows) ahead = ahead_of(g, cut, rows, k, i, after);
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
       if (one_tile) tile.is_copied = i > 0;
       if (g.panels != nullptr) {
