@@ -194,7 +194,7 @@ FTWT_DECLARE_KERNEL(
     // winograd_scratch_floats() at `scratch`. May write up to one vector beyond the last tile of each point.
     std::size_t winograd_scratch_floats(const ftwt::cpu::WinogradShape& shape);
     void winograd_input(const ftwt::cpu::WinogradShape& shape, const float* plane, float* transformed,
-                        int64_t point_stride, float* scratch);
+                        int64_t point_stride, float* scratch, int64_t next);
     // One plane from products[point * point_stride + tile]. May read up to one vector beyond the last tile.
     void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
                          const ftwt::cpu::WinogradOutput& output);)

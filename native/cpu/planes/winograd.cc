@@ -59,7 +59,7 @@ FTWT_INLINE int64_t row_floats(const cpu::WinogradShape& s) {
 // what is beside the image's columns stays zero. `zeros`: a row of the image's padding.
 template <int Size>
 FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plane, int64_t tile_y, const float* zeros,
-                                  float* rows, int64_t floats) {
+                                  float* rows, int64_t floats, int64_t next) {
   constexpr int P = kPoints<Size>;
   const float* source[P];
   for (int i = 0; i < P; ++i) {
@@ -71,6 +71,10 @@ FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plan
     Vec x[P], y[P];
 #pragma GCC unroll 6
     for (int i = 0; i < P; ++i) x[i] = load(source[i] + column);
+    if (next != 0 && column % 16 == 0) {
+      const int own = tile_y + 1 == s.tiles_h() ? P : Size;  // the others are the next row's of tiles
+      for (int i = 0; i < own; ++i) __builtin_prefetch(source[i] + next + column);
+    }
     transform_input(x, y);
 #pragma GCC unroll 6
     for (int i = 0; i < P; ++i) store(out + i * floats + column, y[i]);
@@ -95,13 +99,13 @@ FTWT_INLINE void transform_width(const float* row, int64_t tiles_w, int64_t poin
 }
 
 template <int Size>
-void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows) {
+void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows, int64_t next) {
   constexpr int P = kPoints<Size>;
   const int64_t floats = row_floats<Size>(s);
   const float* zeros = rows + P * floats;
   memset(rows, 0, static_cast<size_t>((P + 1) * floats) * sizeof(float));
   for (int64_t tile_y = 0; tile_y < s.tiles_h(); ++tile_y) {
-    transform_height<Size>(s, plane, tile_y, zeros, rows, floats);
+    transform_height<Size>(s, plane, tile_y, zeros, rows, floats, next);
     for (int i = 0; i < P; ++i) {
       transform_width<Size>(rows + i * floats, s.tiles_w(), point_stride, out + i * P * point_stride);
     }
@@ -160,8 +164,10 @@ std::size_t winograd_scratch_floats(const cpu::WinogradShape& s) {
                                               : (kPoints<2> + 1) * row_floats<2>(s));
 }
 
-void winograd_input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* scratch) {
-  return s.size == 4 ? input<4>(s, plane, out, point_stride, scratch) : input<2>(s, plane, out, point_stride, scratch);
+void winograd_input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* scratch,
+                    int64_t next) {
+  return s.size == 4 ? input<4>(s, plane, out, point_stride, scratch, next)
+                     : input<2>(s, plane, out, point_stride, scratch, next);
 }
 
 void winograd_output(const cpu::WinogradShape& s, const float* products, int64_t point_stride,

@@ -12,11 +12,13 @@ namespace {
 constexpr int64_t kTaskProducts = 64 * 1024;
 // Tiles of one task.
 constexpr int64_t kTaskTiles = 40;
-// Weights, in floats, that may be read again for every block of tiles, so that transformed tiles are read once.
+// Weights, in floats, that may be read again for every block of tiles, so that transformed tiles are read once; and for
+// every sample, where each thread has samples of its own.
 constexpr int64_t kSmallWeights = 256 * 1024;
+constexpr int64_t kWeightsOfSample = 1024 * 1024;
 // Of a strip: transformed tiles and products of a block of channels, in floats.
-constexpr int64_t kStripFloats = 64 * 1024;
-constexpr int64_t kStripProducts = 48 * 1024;
+constexpr int64_t kStripFloats = 192 * 1024;
+constexpr int64_t kStripProducts = 192 * 1024;
 // Tiles of one sample from which samples are not joined.
 constexpr int64_t kManyTiles = 48;
 // Floats that transforms may touch beyond the last tile: the widest vector.
@@ -59,7 +61,7 @@ class Winograd final : public Step {
   }
 
   void run(const State& state) const override {
-    if (in_strips()) {
+    if (in_strips(state.samples)) {
       run_strips(state);
     } else {
       run_groups(state);
@@ -77,8 +79,9 @@ class Winograd final : public Step {
     int64_t row, end_row;           // of tiles
   };
 
-  bool in_strips() const {
-    return shape_.tiles() >= kManyTiles && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
+  bool in_strips(int64_t samples) const {
+    const int64_t most = samples >= cpu::thread_count() ? kWeightsOfSample : kSmallWeights;
+    return shape_.tiles() >= kManyTiles && static_cast<int64_t>(weights_.size()) <= most;
   }
 
   // Each task transforms a few rows of tiles, multiplies them and transforms them back, all in its own cache.
@@ -88,7 +91,8 @@ class Winograd final : public Step {
     const int64_t tasks = state.samples * rows;
     const int64_t most =
         std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
-    const int64_t strips = (rows + most - 1) / most;
+    int64_t strips = (rows + most - 1) / most;
+    if (state.samples == 1) strips = round_up(strips, cpu::thread_count());  // a few large parts must be equal
     cpu::parallel_share(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t strip = i % strips;
@@ -113,7 +117,8 @@ class Winograd final : public Step {
     const auto input = FTWT_KERNEL(winograd_input);
     for (int64_t j = 0; j < columns.count; ++j) {
       const float* plane = state.sample(c_.input, s) + columns.index[j] * c_.input.plane;
-      input(part, plane, transformed + j * stride, point_stride, room);
+      const int64_t next = j + 1 < columns.count ? (columns.index[j + 1] - columns.index[j]) * c_.input.plane : 0;
+      input(part, plane, transformed + j * stride, point_stride, room, next);
     }
     const Tiles tiles = {transformed, point_stride, stride, count, s, 1, row, end_row};
     const int64_t most = std::max<int64_t>(8, kStripProducts / (points * stride) / 8 * 8);
@@ -188,11 +193,11 @@ class Winograd final : public Step {
               float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
               const int64_t stride_of_points = point_stride(active.count, joined);
               if (!copies_) {
-                input(shape_, plane, to, stride_of_points, room);
+                input(shape_, plane, to, stride_of_points, room, 0);
                 continue;
               }
               float* copy = room + scratch;
-              input(shape_, plane, copy, copy_stride, room);
+              input(shape_, plane, copy, copy_stride, room, 0);
               for (int64_t point = 0; point < shape_.points(); ++point) {
                 std::copy_n(copy + point * copy_stride, shape_.tiles(), to + point * stride_of_points);
               }
