@@ -3,7 +3,6 @@
 namespace ftwt::session {
 namespace {
 
-// A residual is added to all channels, so all of its are stored.
 std::vector<bool> residuals(const Plan& plan) {
   std::vector<bool> result(plan.nodes.size() + 1);
   for (const Node& node : plan.nodes) {
@@ -26,7 +25,7 @@ int32_t gate_of_output(const Node& node, int32_t own, const std::vector<int32_t>
 
 Gates gates_of(const Plan& plan) {
   Gates gates;
-  const std::vector<bool> dense = residuals(plan);
+  gates.residual = residuals(plan);
   gates.of_value.push_back(-1);
   int64_t mask_offset = 0;
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
@@ -39,7 +38,7 @@ Gates gates_of(const Plan& plan) {
       mask_offset += node.out.c;
     }
     gates.of_node.push_back(own);
-    gates.of_value.push_back(dense[i + 1] ? -1 : gate_of_output(node, own, gates.of_value));
+    gates.of_value.push_back(gate_of_output(node, own, gates.of_value));
   }
   return gates;
 }

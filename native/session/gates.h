@@ -13,6 +13,8 @@ struct Gates {
   std::vector<int32_t> of_node;       // -1: not dynamic
   // The gate beside whose active channels a value has nothing but zeros; -1: none.
   std::vector<int32_t> of_value;
+  // A residual is added to all channels, so all of its are stored.
+  std::vector<bool> residual;  // by value
 
   int32_t count() const { return static_cast<int32_t>(channels.size()); }
 };

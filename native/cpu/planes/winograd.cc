@@ -99,7 +99,8 @@ FTWT_INLINE void transform_width(const float* row, int64_t tiles_w, int64_t poin
 }
 
 template <int Size>
-void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows, int64_t next) {
+void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows,
+           int64_t next) {
   constexpr int P = kPoints<Size>;
   const int64_t floats = row_floats<Size>(s);
   const float* zeros = rows + P * floats;

@@ -110,7 +110,7 @@ int64_t RowBlocks::begin(int64_t i, int64_t s) const {
 }
 
 void fill_inactive(const State& state, const Convolution& c) {
-  if (c.gate < 0 || c.output.gate >= 0 || c.residual_stays) return;
+  if (c.gate < 0 || !c.output.whole || c.residual_stays) return;
   if (!c.residual) return zero_other_planes(state, c.gate, c.output);
   const auto add = FTWT_KERNEL(plane_add);
   for_every_plane(state, c.output, c.gate, [&](int64_t s, int64_t channel, bool computed) {

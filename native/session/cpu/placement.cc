@@ -53,7 +53,7 @@ bool replaces_residual(const Plan& plan, const std::vector<ValueLayout>& values,
   if (!n.residual || *n.residual == 0 || n.kh * n.kw == 1) return false;
   const int32_t residual = *n.residual;
   return lives[residual].last == node && std::find(n.inputs.begin(), n.inputs.end(), residual) == n.inputs.end() &&
-         values[residual].local == values[node + 1].local && values[residual].gate < 0 && values[node + 1].gate < 0;
+         values[residual].local == values[node + 1].local && values[node + 1].whole;
 }
 
 // Gives every value its memory. `home`: the value whose memory it takes over, or itself.
@@ -94,7 +94,8 @@ Placement place(const Plan& plan, int64_t max_samples) {
   for (int32_t value = 0; value < count; ++value) {
     const Shape& shape = plan.shape(value);
     const int64_t plane = plane_floats(shape.pixels());
-    result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value]});
+    result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value],
+                             gates.of_value[value] < 0 || gates.residual[value]});
   }
   result.sections = sections_of(plan, result.values, max_samples);
   const std::vector<Life> uses = lives_of(plan);

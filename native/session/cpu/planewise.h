@@ -58,7 +58,7 @@ void for_every_plane(const State& state, const ValueLayout& value, int32_t gate,
 
 // Zeros in the channels that are not computed, where the output stores all.
 inline void zero_other_planes(const State& state, int32_t gate, const ValueLayout& output) {
-  if (gate < 0 || output.gate >= 0) return;
+  if (gate < 0 || !output.whole) return;
   for_every_plane(state, output, gate, [&](int64_t s, int64_t channel, bool computed) {
     if (!computed) std::fill_n(state.sample(output, s) + channel * output.plane, output.shape.pixels(), 0.0f);
   });

@@ -19,8 +19,9 @@ struct ValueLayout {
   int64_t plane;   // floats from channel to channel
   int64_t sample;  // floats from sample to sample
   int64_t offset;  // of the first sample
-  // Which dynamic node's channels are the only ones present (the others are 0 and not stored); -1: all are.
+  // Which dynamic node's active channels are the only ones that are not 0; -1: any may be.
   int32_t gate = -1;
+  bool whole = true;   // the others are stored, too
   bool local = false;  // there only for the samples that run now
 };
 
