@@ -212,7 +212,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
       Ahead ahead = {}, after = {};
-      if (g.panels == nullptr && !long_rows) ahead = ahead_of(g, cut, rows, k, i, after);
+      if (g.panels == nullptr && !long_rows && !g.weights_near) ahead = ahead_of(g, cut, rows, k, i, after);
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
       if (one_tile) tile.is_copied = i > 0;
       if (g.panels != nullptr) {

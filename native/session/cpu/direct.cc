@@ -75,6 +75,7 @@ class InPlace final : public Direct {
         const int64_t first = pixels * block / tasks.pixels / 16 * 16;
         const int64_t last = block + 1 == tasks.pixels ? pixels : pixels * (block + 1) / tasks.pixels / 16 * 16;
         cpu::PlaneGemm g = gemm(state.active(c_.input, s));
+        g.weights_near = tasks.rows_outermost && sample > 0;
         g.tap_offset = &no_shift;
         g.b = state.sample(c_.input, s) + first;
         g.b_stride = c_.input.plane;
@@ -158,6 +159,7 @@ class Shifted final : public Direct {
         const int64_t stride = spread_stride(pixels);
         const float* planes = state.scratch + s * sample_floats();
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
+        g.weights_near = tasks.rows_outermost && s > 0;
         const cpu::ChannelList rows = packs ? packed_block(state, blocks, row, first + s, planes + planes_floats(), g)
                                             : blocks.rows(row, first + s);
         float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));

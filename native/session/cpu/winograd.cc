@@ -241,12 +241,13 @@ class Winograd final : public Step {
         multiply_block(state,
                        {transformed, point_stride(columns.count, joined), stride, count, first + bundle, joined, tile_y,
                         tile_y_end},
-                       columns, rows);
+                       columns, rows, !tiles_outermost && task > 0);
       }
     });
   }
 
-  void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows) const {
+  void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows,
+                      bool weights_near = false) const {
     static const int32_t no_shift = 0;
     const int64_t points = shape_.points();
     const int64_t product_stride = round_up(tiles.count + 16, 16);
@@ -267,6 +268,7 @@ class Winograd final : public Step {
       (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
       g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
       g.follows = point > 0;
+    g.weights_near = weights_near;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
       kernel_(g, rows);
