@@ -123,7 +123,8 @@ class Winograd final : public Step {
     const Tiles tiles = {transformed, point_stride, stride, count, s, 1, row, end_row};
     const int64_t most = std::max<int64_t>(8, kStripProducts / (points * stride) / 8 * 8);
     for (int64_t first = 0; first < rows.count; first += most) {
-      multiply_block(state, tiles, columns, {rows.index + first, std::min(most, rows.count - first)});
+      multiply_block(state, tiles, columns, {rows.index + first, std::min(most, rows.count - first)},
+                     state.samples > 1);
     }
   }
 
@@ -268,7 +269,7 @@ class Winograd final : public Step {
       (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
       g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
       g.follows = point > 0;
-    g.weights_near = weights_near;
+      g.weights_near = weights_near;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * product_stride;
       kernel_(g, rows);
