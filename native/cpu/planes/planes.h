@@ -156,6 +156,12 @@ struct ScreenedWeights {
   const float* rounding;  // of a sum of features * weights, for features that sum to 1
 };
 
+// Of features less `rest`.
+struct FeatureSums {
+  float absolute, squares, largest;
+  float all;  // the sum of the features' own absolute values
+};
+
 // x[j] = feature list[j] less `rest`, which is the feature of all others: step * steps[j], to within half a step. No
 // sum of steps * bytes leaves 32 bits.
 struct ScreenedFeatures {
@@ -219,11 +225,14 @@ FTWT_DECLARE_KERNEL(
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
     // kColumns outputs: estimates of the layer's, and how far they may be from what it computes; NaN where it is NaN.
+    // Unless the weights are near, they and those of the next block are asked for ahead.
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
-                      const ftwt::cpu::ScreenedFeatures& features, float* estimate, float* bound);
+                      const ftwt::cpu::ScreenedFeatures& features, int bytes_near, float* estimate, float* bound);
     float dot(const float* a, const float* b, int64_t count);
-    // Sum of absolute values and, unless nullptr, of squares.
-    float absolute_sum(const float* x, int64_t count, float* squares);
+    ftwt::cpu::FeatureSums sum_features(const float* features, int64_t count, float rest);
+    // spread[i] = (features[i] - rest) * per_step to the nearest integer, which 16 bits hold, and zeros to a multiple
+    // of 64.
+    void count_steps(const float* features, int64_t count, float rest, float per_step, int16_t* spread);
     // count: a multiple of 64; no sum leaves 32 bits.
     int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.

@@ -19,18 +19,12 @@ FTWT_INLINE IVec splat_pair(const int16_t* pair) {
 
 }  // namespace
 
-void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, float* estimate,
-                  float* bound) {
+void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures& f, int bytes_near,
+                  float* estimate, float* bound) {
   for (int64_t first = 0; first < kColumns; first += kVectors * kLanes) {
     const int8_t* bytes = w.bytes + block * w.inputs * kColumns + first;
     IVec acc[kVectors] = {};
-    for (int64_t j = 0; j < f.count; j += 2) {
-      // A line of its own for each input: of this block, then of the next, which lies behind it.
-      for (int64_t ahead = j + kAhead; ahead < j + kAhead + 2; ++ahead) {
-        const bool same = ahead < f.count;
-        const int64_t at = same ? ahead : ahead - f.count;
-        if (at < f.count) __builtin_prefetch(bytes + ((same ? 0 : w.inputs) + f.list[at]) * kColumns);
-      }
+    const auto add_pair = [&](int64_t j) __attribute__((always_inline)) {
       const IVec steps = splat_pair(f.steps + j);
       const int8_t* a = bytes + f.list[j] * kColumns;
       const int8_t* b = bytes + f.list[j + 1] * kColumns;
@@ -38,7 +32,26 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
       for (int v = 0; v < kVectors; v += 2) {
         add_byte_products(a + v * kLanes, b + v * kLanes, steps, acc[v], acc[v + 1]);
       }
+    };
+    // A line of its own for each input: of this block, then of the next, which lies behind it.
+    const auto ask = [&](const int8_t* from, int64_t j) __attribute__((always_inline)) {
+      __builtin_prefetch(from + f.list[j] * kColumns);
+      __builtin_prefetch(from + f.list[j + 1] * kColumns);
+    };
+    int64_t j = 0;
+    if (!bytes_near) {
+      for (; j + kAhead < f.count; j += 2) {
+        ask(bytes, j + kAhead);
+        add_pair(j);
+      }
+      const int64_t left = f.count - j;
+      for (int64_t i = 0; i < left; i += 2) {
+        ask(bytes + w.inputs * kColumns, i);
+        add_pair(j + i);
+      }
+      j = f.count;
     }
+    for (; j < f.count; j += 2) add_pair(j);
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; v += 2) order_byte_products(acc[v], acc[v + 1]);
 #pragma GCC unroll 8
@@ -55,15 +68,42 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
   }
 }
 
-float absolute_sum(const float* x, int64_t count, float* squares) {
-  Vec sum = {}, square = {};
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const Vec v = load_some(x + i, count - i);
-    sum += vmax(v, -v);
-    square += v * v;
+cpu::FeatureSums sum_features(const float* features, int64_t count, float rest) {
+  Vec absolute = {}, squares = {}, most = {}, all = {};
+  const auto add = [&](Vec feature, Vec x) __attribute__((always_inline)) {
+    const Vec size = vmax(x, -x);
+    absolute += size;
+    squares += x * x;
+    most = vmax(most, size);
+    all += vmax(feature, -feature);
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) add(load(features + i), load(features + i) - rest);
+  float last[kLanes];  // what is beyond the last feature counts as `rest`
+  for (int64_t k = 0; k < kLanes; ++k) last[k] = i + k < count ? features[i + k] - rest : 0;
+  if (i < count) add(load_some(features + i, count - i), load(last));
+  float largest = 0;
+  for (int lane = 0; lane < kLanes; ++lane) largest = most[lane] > largest ? most[lane] : largest;
+  return {horizontal_sum(absolute), horizontal_sum(squares), largest, horizontal_sum(all)};
+}
+
+void count_steps(const float* features, int64_t count, float rest, float per_step, int16_t* spread) {
+  typedef int16_t Steps __attribute__((vector_size(kLanes * 2)));
+  typedef int16_t StepsU __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
+  constexpr float kShift = 12582912;  // 1.5 * 2^23: what is added to it is rounded to an integer
+  const auto steps = [&](Vec x) __attribute__((always_inline)) {
+    const IVec bits = reinterpret_cast<IVec>(x * per_step + kShift) - reinterpret_cast<IVec>(splat(kShift));
+    return __builtin_convertvector(bits, Steps);
+  };
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    *reinterpret_cast<StepsU*>(spread + i) = steps(load(features + i) - rest);
   }
-  if (squares != nullptr) *squares = horizontal_sum(square);
-  return horizontal_sum(sum);
+  if (i < count) {
+    const Steps last = steps(load_some(features + i, count - i) - rest);
+    for (int64_t k = 0; i + k < count; ++k) spread[i + k] = last[k];
+  }
+  for (i = count; i % 64 != 0; ++i) spread[i] = 0;
 }
 
 int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count) {

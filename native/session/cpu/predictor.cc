@@ -8,6 +8,8 @@ FTWT_DECLARE_KERNEL(void softmax_row(float* x, int64_t c))
 namespace ftwt::session {
 namespace {
 
+constexpr int64_t kSampleGrain = 1024;  // channels
+
 // A predictor: pooling, softmax, dense layer, and the list of the channels whose logit is positive.
 class PredictorStep final : public Step {
  public:
@@ -23,16 +25,25 @@ class PredictorStep final : public Step {
     float* features = state.scratch;
     float* logits = features + state.samples * feature_stride();
     pool(state, features);
-    const auto softmax = FTWT_KERNEL(softmax_row);
-    for (int64_t s = 0; node_.predictor->softmax && s < state.samples; ++s) {
-      softmax(features + s * feature_stride(), input_.shape.c);
+    if (node_.predictor->softmax) {
+      const auto softmax = FTWT_KERNEL(softmax_row);
+      for_each_sample(state, input_.shape.c,
+                      [&](int64_t s) { softmax(features + s * feature_stride(), input_.shape.c); });
     }
     float* scratch = logits + state.samples * logit_stride();
     dense_->run(state, {features, feature_stride(), logits, logit_stride(), scratch});
-    for (int64_t s = 0; s < state.samples; ++s) list(state, s, logits + s * logit_stride());
+    for_each_sample(state, node_.out.c, [&](int64_t s) { list(state, s, logits + s * logit_stride()); });
   }
 
  private:
+  // On the pool where the channels are worth it.
+  template <typename Body>
+  static void for_each_sample(const State& state, int64_t channels, const Body& body) {
+    cpu::parallel_for(state.samples, kSampleGrain / channels + 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t s = begin; s < end; ++s) body(s);
+    });
+  }
+
   int64_t feature_stride() const { return round_up(input_.shape.c + 1, 64); }
   int64_t logit_stride() const { return round_up(node_.out.c, 64); }
 

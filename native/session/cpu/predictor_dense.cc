@@ -113,9 +113,9 @@ class ScreenedDense final : public PredictorDense {
     return bytes_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
   }
 
-  // Of each sample: its active features, their list, their steps and these spread, two to a float.
+  // Of each sample: the list of its active features, their steps and these spread, two to a float.
   int64_t scratch_floats(int64_t samples) const override {
-    return samples * (2 * list_room() + list_room() / 2 + byte_row() / 2);
+    return samples * (list_room() + list_room() / 2 + byte_row() / 2);
   }
 
   void run(const State& state, const Rows& rows) const override {
@@ -130,7 +130,7 @@ class ScreenedDense final : public PredictorDense {
     cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = 0; s < state.samples; ++s) {
         for (int64_t block = begin; block < end; ++block) {
-          decide(block, features[s], all_features(rows, s), rows.logits + s * rows.logit_stride);
+          decide(block, features[s], s > 0, all_features(rows, s), rows.logits + s * rows.logit_stride);
         }
       }
     });
@@ -180,54 +180,51 @@ class ScreenedDense final : public PredictorDense {
     rounding_[o] = largest * static_cast<float>(inputs + 8) * 4 * 5.97e-8f;
   }
 
-  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* x) const {
-    auto* list = reinterpret_cast<int32_t*>(x + list_room());
+  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* room) const {
+    auto* list = reinterpret_cast<int32_t*>(room);
     auto* steps = reinterpret_cast<int16_t*>(list + list_room());
     int16_t* spread = steps + list_room();
     const float rest = rest_of(predictor_, active, input_.shape.c, all);
-    float largest = 0;
-    for (int64_t j = 0; j < active.count; ++j) {
-      x[j] = all[active.index[j]] - rest;
-      largest = std::max(largest, std::fabs(x[j]));
-    }
-    float squares = 0;
-    const float sum_x = FTWT_KERNEL(absolute_sum)(x, active.count, &squares);
-    const float sum_all = FTWT_KERNEL(absolute_sum)(all, input_.shape.c, nullptr);
-    std::fill_n(spread, byte_row(), int16_t{0});
-    const float step = std::max(largest / kMostSteps, sum_x / kMostStepsSum);
+    const cpu::FeatureSums sums = FTWT_KERNEL(sum_features)(all, input_.shape.c, rest);
+    const float step = std::max(sums.largest / kMostSteps, sums.absolute / kMostStepsSum);
     // Where a feature is not finite or all are too small, the bounds leave every output undecided.
-    const bool countable = std::isfinite(sum_x) && step >= kLeastStep;
-    const float per_step = 1 / step;
+    const bool countable = std::isfinite(sums.absolute) && step >= kLeastStep;
     int64_t count = countable ? active.count : 0;
+    if (countable) {
+      FTWT_KERNEL(count_steps)(all, input_.shape.c, rest, 1 / step, spread);
+    } else {
+      std::fill_n(spread, byte_row(), int16_t{0});
+    }
     for (int64_t j = 0; j < count; ++j) {
       list[j] = active.index[j];
-      steps[j] = spread[list[j]] = static_cast<int16_t>(std::lrint(x[j] * per_step));
+      steps[j] = spread[list[j]];
     }
     if (count % 2 != 0) {
       list[count] = list[count - 1];
       steps[count++] = 0;
     }
-    const bool bounded = countable || sum_x == 0;
+    const bool bounded = countable || sums.absolute == 0;
     return {.steps = steps,
             .list = list,
             .count = count,
             .spread = spread,
             .step = step,
             .rest = rest,
-            .sum_x = sum_x * 1.001f,
-            .norm_x = std::sqrt(squares) * 1.001f,
-            .sum_all = bounded ? sum_all * 1.001f : std::numeric_limits<float>::quiet_NaN()};
+            .sum_x = sums.absolute * 1.001f,
+            .norm_x = std::sqrt(sums.squares) * 1.001f,
+            .sum_all = bounded ? sums.all * 1.001f : std::numeric_limits<float>::quiet_NaN()};
   }
 
   // By one byte of each weight, by two, or by the weights themselves.
-  void decide(int64_t block, const cpu::ScreenedFeatures& features, const float* all, float* logits) const {
+  void decide(int64_t block, const cpu::ScreenedFeatures& features, bool bytes_near, const float* all,
+              float* logits) const {
     const auto dot_bytes = FTWT_KERNEL(dot_bytes);
     const auto dot = FTWT_KERNEL(dot);
     const cpu::ScreenedWeights weights = {input_.shape.c,   bytes_.data(), scale_.data(), bias_.data(),    sums_.data(),
                                           absolute_.data(), error_.data(), norm_.data(),  rounding_.data()};
     float* y = logits + block * kColumns;
     float bound[kColumns];
-    FTWT_KERNEL(screen_block)(weights, block, features, y, bound);
+    FTWT_KERNEL(screen_block)(weights, block, features, bytes_near, y, bound);
     // Rows of undecided outputs lie anywhere: all are asked for before the first is read.
     const int64_t count = std::min(kColumns, outputs_ - block * kColumns);
     int64_t undecided[kColumns], left = 0;
