@@ -245,8 +245,12 @@ class Gathered final : public Direct {
         float* sums = cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * stride + kSlack));
         cpu::PlaneGemm g = gemm(state.active(c_.input, bundle));
         g.tap_offset = offsets.data();
+        if (g.panels != nullptr) {  // of all channels: taps lie like columns
+          g.columns.count *= g.taps;
+          g.taps = 1;
+        }
         g.b = state.scratch + bundle * c_.input.shape.c * channel_floats(joined);
-        g.b_stride = channel_floats(joined);
+        g.b_stride = g.taps == 1 ? stride : channel_floats(joined);
         g.packed = true;
         g.pixels = joined * pixels;
         g.out = sums;
