@@ -65,6 +65,8 @@ const cases: Record<string, Case[]> = {
   ],
   'gathered pixels': [
     { size: 7, channels: [19, 70, 33], kernelSize: 3 },
+    { size: 7, channels: [9, 32, 48], kernelSize: 3, strides: 2 },
+    { size: 5, channels: [24, 64, 40], kernelSize: 3 },
     { size: 2, channels: [65, 33, 9], kernelSize: 1 },
   ],
   '1x1 in place': [
@@ -82,11 +84,13 @@ const cases: Record<string, Case[]> = {
     { size: 7, channels: [33, 20, 70], kernelSize: 3 },
     { size: 31, channels: [3, 16, 18], kernelSize: 3 },
     { size: 8, channels: [24, 128, 72], kernelSize: 3 },
+    { size: 16, channels: [132, 136], kernelSize: 3 },
   ],
   'winograd 4x4': [
     { size: 14, channels: [40, 33, 65], kernelSize: 3 },
     { size: 33, channels: [3, 17, 16], kernelSize: 3 },
     { size: 20, channels: [24, 64, 40], kernelSize: 3 },
+    { size: 28, channels: [128, 72, 120], kernelSize: 3 },
   ],
 };
 
@@ -190,19 +194,21 @@ test('sums in the place of their residual', () => {
   };
   const args = { filters: 12, kernelSize: 3, padding: 'same' } as const;
   const conv = (activation: 'relu' | 'linear') => tf.layers.conv2d({ ...args, activation });
+  const dynamic = (activation: 'relu' | 'linear') =>
+    ours.dynamicConv2d({ ...args, activation, mass: 0.9, batchNormalization: true });
   const pool = () => tf.layers.maxPooling2d({ poolSize: 2, strides: 1, padding: 'same' });
   const befores: Record<string, () => tf.layers.Layer[]> = {
     relu: () => [conv('relu')],
     'relu and pooling': () => [conv('relu'), pool()],
     linear: () => [conv('linear')],
+    masks: () => [dynamic('relu')],
+    'masks and pooling': () => [dynamic('relu'), pool()],
   };
   const apply = (layer: tf.layers.Layer, ...x: tf.SymbolicTensor[]) =>
     layer.apply(x.length === 1 ? x[0] : x) as tf.SymbolicTensor;
   for (const mass of [undefined, 0.9]) {
     const inner = (activation: 'relu' | 'linear') =>
-      mass === undefined
-        ? conv(activation)
-        : ours.dynamicConv2d({ ...args, activation, mass, batchNormalization: true });
+      mass === undefined ? conv(activation) : dynamic(activation);
     const block = (x: tf.SymbolicTensor) => {
       const sum = apply(tf.layers.add(), apply(inner('linear'), apply(inner('relu'), x)), x);
       return apply(tf.layers.reLU(), sum);
