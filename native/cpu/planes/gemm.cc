@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kWeights = 32 * 1024;
 constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
 constexpr int64_t kPanelDepth = kLanes == 16 ? 170 : 256;  // of panels, which take no more lines than they must
+constexpr int64_t kCopies = 32 * 1024;  // of tiles of b, in floats
 // From so many rows on, a copy of the tile costs less than reading it from where it lies: of a window, whose taps lie
 // apart, and of one tap.
 constexpr int64_t kRowsForCopy = 32;
@@ -18,6 +19,7 @@ constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
 static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
 static_assert(cpu::PlaneGemm::kMostPanelTaps <= kPanelDepth);
+static_assert(kPanelDepth * kMaxVectors * kLanes <= kCopies);
 
 // A part of the list of rows.
 struct Rows {
@@ -65,7 +67,11 @@ template <typename Body>
 FTWT_INLINE void for_each_tile(Tile& tile, float* room, const Body& body) {
   for (tile.pixel = 0; tile.pixel < tile.gemm->pixels;) {
     const int64_t vectors = vectors_of_tile(parts(tile.gemm->pixels - tile.pixel, kLanes));
-    if (tile.copied != nullptr && !tile.is_copied) copy_tile(tile, vectors, room);
+    if (tile.copied != nullptr) {
+      float* copy = room + tile.pixel * tile.copy_stride;
+      if (!tile.is_copied) copy_tile(tile, vectors, copy);
+      tile.copied = copy;
+    }
     body(vectors);
     tile.pixel += vectors * kLanes;
   }
@@ -202,19 +208,22 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool must_copy = in_panels && (g.taps > 1 || ((packs || g.listed) && !g.packed));
   // A copy has room for kPanelDepth.
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
-  alignas(64) float room[kPanelDepth * kMaxVectors * kLanes];
+  // Tiles that several blocks of rows read are copied once.
+  const bool copies_once = copies && blocks > 1 && parts(g.pixels, kLanes) * kLanes * depth <= kCopies;
+  alignas(64) float room[kCopies];
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
     tile.column_begin = cut.column(g, k);
     tile.column_end = cut.column(g, k + 1);
     if (copies) tile.copied = room;
+    if (copies_once) tile.copy_stride = (tile.column_end - tile.column_begin) * g.taps;
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
       Ahead ahead = {}, after = {};
       if (g.panels == nullptr && !long_rows && !g.weights_near) ahead = ahead_of(g, cut, rows, k, i, after);
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
-      if (one_tile) tile.is_copied = i > 0;
+      if (one_tile || copies_once) tile.is_copied = i > 0;
       if (g.panels != nullptr) {
         run_given_panels(tile, block, room);
       } else if (packs) {

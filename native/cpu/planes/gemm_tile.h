@@ -66,6 +66,7 @@ struct Tile {
   int64_t column_begin, column_end;  // of the list
   const float* copied;               // the tile of b, column after column, or none
   bool is_copied;                    // it is there already
+  int64_t copy_stride;               // of the copies of a pixel's tile and the next one's; 0: one place for all
   const float* panel;                // the rows' weights [columns, taps, rows], or none
   int64_t panel_column;              // of the list, where the tile's part begins in its panels
 };
