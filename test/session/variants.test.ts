@@ -123,6 +123,23 @@ test('products whose weights no number of blocks divides', () => {
   }
 });
 
+test('more threads than rows of tiles', () => {
+  if (!sessionDevices().includes('native')) return;
+  const { threads } = binding.info();
+  setThreads(24);
+  try {
+    const body = [18, 8].map((filters) =>
+      ours.dynamicConv2d({ filters, kernelSize: 3, padding: 'same', mass: 0.9 }),
+    );
+    const model = modelOf([29, 29, 3], chain(...body));
+    for (const variant of ['strips of rows', 'winograd 2x2', 'winograd 4x4']) {
+      assert.ok(agrees(variant, model, variant) > 0, `${variant} is not used`);
+    }
+  } finally {
+    setThreads(threads);
+  }
+});
+
 for (const [variant, list] of Object.entries(cases)) {
   test(variant, () => {
     if (!sessionDevices().includes('native')) return;

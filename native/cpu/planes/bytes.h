@@ -53,7 +53,7 @@ FTWT_INLINE void add_byte_products(const int8_t* a, const int8_t* b, IVec steps,
 #endif
 }
 
-FTWT_INLINE void order_byte_products(IVec& low, IVec& high) {
+FTWT_INLINE void order_byte_products([[maybe_unused]] IVec& low, [[maybe_unused]] IVec& high) {
 #if defined(FTWT_ISA_avx512)
   const IVec first = FTWT_SHUFFLE(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
   high = FTWT_SHUFFLE(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);

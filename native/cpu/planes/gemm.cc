@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kWeights = 32 * 1024;
 constexpr int64_t kDepth = kLanes == 16 ? 170 : 192;
 constexpr int64_t kPanelDepth = kLanes == 16 ? 170 : 256;  // of panels, which take no more lines than they must
-constexpr int64_t kCopies = 32 * 1024;  // of tiles of b, in floats
+constexpr int64_t kCopies = 32 * 1024;                     // of tiles of b, in floats
 // From so many rows on, a copy of the tile costs less than reading it from where it lies: of a window, whose taps lie
 // apart, and of one tap.
 constexpr int64_t kRowsForCopy = 32;

@@ -198,7 +198,8 @@ FTWT_DECLARE_KERNEL(
     // to[i] = index[i] < 0 ? 0 : plane[index[i]]
     void gather_pixels(const float* plane, const int32_t* index, int64_t count, float* to);
     // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel. Needs
-    // winograd_scratch_floats() at `scratch`. May write up to one vector beyond the last tile of each point.
+    // winograd_scratch_floats() at `scratch`. `next`: floats from here to the plane after this one, which is asked for
+    // meanwhile, or 0. May write up to one vector beyond the last tile of each point.
     std::size_t winograd_scratch_floats(const ftwt::cpu::WinogradShape& shape);
     void winograd_input(const ftwt::cpu::WinogradShape& shape, const float* plane, float* transformed,
                         int64_t point_stride, float* scratch, int64_t next);

@@ -92,7 +92,8 @@ class Winograd final : public Step {
     const int64_t most =
         std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
     int64_t strips = (rows + most - 1) / most;
-    if (state.samples == 1) strips = round_up(strips, cpu::thread_count());  // a few large parts must be equal
+    // A few large parts must be equal.
+    if (state.samples == 1) strips = std::min(rows, round_up(strips, cpu::thread_count()));
     cpu::parallel_share(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t strip = i % strips;

@@ -35,8 +35,9 @@ std::vector<bool> packed_values(const Plan& plan, const Gates& gates) {
     if (reads_packed(node)) continue;
     for (const int32_t value : node.inputs) readable[value] = false;
   }
-  for (std::size_t value = 0; value < readable.size(); ++value)
-    readable[value] = readable[value] && !gates.residual[value];
+  for (std::size_t value = 0; value < readable.size(); ++value) {
+    if (gates.residual[value]) readable[value] = false;
+  }
   std::vector<bool> packed(plan.nodes.size() + 1);
   for (std::size_t i = 0; i < plan.nodes.size(); ++i) {
     packed[i + 1] = gates.of_value[i + 1] >= 0 && readable[i + 1] && writes_packed(plan.nodes[i], packed);
