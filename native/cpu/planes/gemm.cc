@@ -192,6 +192,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool in_panels = packs || g.panels != nullptr;
   // One tile of pixels is read too seldom for blocks of the sum to be worth it.
   const bool one_tile = g.pixels <= kMaxVectors * kLanes;
+  // Whole rows of windows are streams that the hardware brings better than any prefetch here.
   const bool long_rows = one_tile && g.taps > 1 && g.panels == nullptr;
   const bool whole_sum = long_rows || (one_tile && g.taps == 1 && !g.listed);
   const int64_t most_depth = whole_sum ? INT32_MAX : in_panels ? kPanelDepth : kDepth;
@@ -223,7 +224,7 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
       Ahead ahead = {}, after = {};
       if (g.panels == nullptr && !long_rows && !g.weights_near) ahead = ahead_of(g, cut, rows, k, i, after);
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
-      if (one_tile || copies_once) tile.is_copied = i > 0;
+      if (copies_once) tile.is_copied = i > 0;
       if (g.panels != nullptr) {
         run_given_panels(tile, block, room);
       } else if (packs) {

@@ -30,8 +30,8 @@ struct PlaneGemm {
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
   const float* next_weights;  // of the next product of the same rows, or none
-  bool weights_near;          // in the second-level cache already
   bool follows;               // these are such
+  bool weights_near;          // in the second-level cache already
   // In place of these, panels of panel_rows() rows, each [columns, taps, rows]: of all rows and all columns; or,
   // `listed`, as pack_panels() left them, of the list's.
   const float* panels;

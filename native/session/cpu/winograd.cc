@@ -249,7 +249,7 @@ class Winograd final : public Step {
   }
 
   void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows,
-                      bool weights_near = false) const {
+                      bool weights_near) const {
     static const int32_t no_shift = 0;
     const int64_t points = shape_.points();
     const int64_t product_stride = round_up(tiles.count + 16, 16);
