@@ -15,7 +15,8 @@ import {
   type Layer,
   type Network,
 } from './device/networks.js';
-import { deviceTable, type PeerRow, type Row } from './device/table.js';
+import { timeSessions, type SessionRow } from './device/sessions.js';
+import { deviceTable, sessionTable, type PeerRow, type Row } from './device/table.js';
 import { Target } from './device/target.js';
 import {
   timeLayer,
@@ -29,12 +30,16 @@ import { environment, projectRoot } from './harness.js';
 const usage = `usage: npm run bench -- device [options] [part of a name …]
   --device NAME     cuda (default), cuda:N, native, emulator
   --out FOLDER      for bench.md, bench.json and what the peer reads and writes (default runs/bench-device)
+  --only LIST       of layers, networks (as tf.LayersModel) and sessions (the same compiled); default all
   --batch LIST      of the networks and their layers (default 1,8,32,128)
   --rounds COUNT    default 11; on the emulator 1
   --max-macs COUNT  leave larger work out (default: none; on the emulator 200000)
   --no-peer         without PyTorch`;
 
+const kinds = ['layers', 'networks', 'sessions'];
+
 interface Settings {
+  only: string[];
   device: string;
   out: string;
   batches: number[];
@@ -51,6 +56,7 @@ function settings(args: string[]): Settings {
     options: {
       device: { type: 'string', default: 'cuda' },
       out: { type: 'string', default: join(projectRoot, 'runs', 'bench-device') },
+      only: { type: 'string', default: kinds.join() },
       batch: { type: 'string', default: '1,8,32,128' },
       rounds: { type: 'string' },
       'max-macs': { type: 'string' },
@@ -63,7 +69,13 @@ function settings(args: string[]): Settings {
     if (!(value >= 1)) throw new Error(`${name} must be 1 or more, got "${text}"\n${usage}`);
     return value;
   };
+  const only = values.only.split(',');
+  const unknown = only.filter((kind) => !kinds.includes(kind));
+  if (unknown.length > 0) {
+    throw new Error(`--only: expected ${kinds.join(', ')}, got "${unknown.join()}"\n${usage}`);
+  }
   return {
+    only,
     device: values.device,
     out: resolve(values.out),
     batches: values.batch.split(',').map((text) => count('--batch', text)),
@@ -95,29 +107,47 @@ export async function run(args: string[]): Promise<void> {
     batches.filter((n) => n * macs <= options.maxMacs);
   const shapes: Shapes = {
     layers: allLayers(batches)
-      .filter(wanted)
+      .filter((layer) => options.only.includes('layers') && wanted(layer))
       .map((layer) => ({ ...layer, batches: within(layer.batches, layerMacs(layer)) })),
     networks: networks
-      .filter(wanted)
+      .filter((network) => options.only.some((kind) => kind !== 'layers') && wanted(network))
       .map((network) => ({ ...network, batches: within(batches, networkMacs(network)) })),
   };
-  const rows = await timeEverything(shapes, options.plan);
-  if (rows.length === 0) throw new Error('nothing to time: no name fits, or --max-macs is too low');
+  const target = new Target();
+  const launches = {
+    ...shapes,
+    networks: options.only.includes('networks') ? shapes.networks : [],
+  };
+  const rows = await timeEverything(target, launches, options.plan);
+  const sessions: SessionRow[] = [];
+  for (const network of options.only.includes('sessions') ? shapes.networks : []) {
+    sessions.push(...(await timeSessions(target, device, network, options.plan)));
+  }
+  if (rows.length + sessions.length === 0) {
+    throw new Error('nothing to time: no name fits, or --max-macs is too low');
+  }
   const shapesPath = join(out, 'shapes.json');
   write(shapesPath, shapes);
   const peer = options.peer ? torch(shapesPath, join(out, 'torch.json')) : undefined;
-  const table = deviceTable(rows, peer?.rows ?? []);
+  const peers = peer?.rows ?? [];
+  const tables = [
+    ...(rows.length > 0 ? [deviceTable(rows, peers)] : []),
+    ...(sessions.length > 0 ? [sessionTable(sessions, peers)] : []),
+  ].join('\n\n');
   const machine = { ...environment(), gpu: gpu(device) };
-  write(join(out, 'bench.json'), { environment: machine, rows, peer: peer ?? null });
+  write(join(out, 'bench.json'), { environment: machine, rows, sessions, peer: peer ?? null });
   const caption = `${machine.gpu.name}, driver ${machine.gpu.driver}, commit ${machine.commit}, ${machine.date}; ${
     peer === undefined ? 'PyTorch not timed' : peer.versions
   }`;
-  writeFileSync(join(out, 'bench.md'), `${table}\n\n${caption}\n`);
-  console.log(`${table}\n\n${caption}\nwritten to ${join(out, 'bench.md')} and bench.json`);
+  writeFileSync(join(out, 'bench.md'), `${tables}\n\n${caption}\n`);
+  console.log(`${tables}\n\n${caption}\nwritten to ${join(out, 'bench.md')} and bench.json`);
 }
 
-async function timeEverything({ layers, networks }: Shapes, plan: Plan): Promise<Row[]> {
-  const target = new Target();
+async function timeEverything(
+  target: Target,
+  { layers, networks }: Shapes,
+  plan: Plan,
+): Promise<Row[]> {
   const rows: Row[] = [];
   const add = async (name: string, batch: number, macs: number, time: () => Promise<Timings>) => {
     const timings: ByPrecision = {};

@@ -1,11 +1,13 @@
 /** The networks that the device benchmark and its Python peer time, as data that both read, and their convolutions. */
 import type { ConvGeometry } from '../../src/backend/kernels/channelSparseConv2d.js';
 import * as tf from '@tensorflow/tfjs';
+import { countMacs } from '../../src/index.js';
 import { conv2dCases } from '../../test/cases/conv2d.js';
 
-/** `conv` and those in `block` (two 3x3, ResNet's basic block) come with batch norm and relu. */
+/** `conv`, `depthwise` (3x3) and those in `block` (two 3x3, ResNet's basic block) come with batch norm and relu. */
 export type Step =
   | { type: 'conv'; cOut: number; kernel: number; stride: number }
+  | { type: 'depthwise'; stride: number }
   | { type: 'pool'; size: number; stride: number }
   | { type: 'block'; cOut: number; stride: number }
   | { type: 'average' }
@@ -31,6 +33,13 @@ const conv = (cOut: number, kernel = 3, stride = 1): Step => ({
   stride,
 });
 const block = (cOut: number, stride = 1): Step => ({ type: 'block', cOut, stride });
+const stage = (cOut: number, blocks: number, stride = 2): Step[] =>
+  Array.from({ length: blocks }, (_, i) => block(cOut, i === 0 ? stride : 1));
+const separable = (cOut: number, stride = 1): Step[] => [
+  { type: 'depthwise', stride },
+  conv(cOut, 1),
+];
+const classifier = (units: number): Step[] => [{ type: 'average' }, { type: 'dense', units }];
 const vggStage = (...widths: number[]): Step[] => [
   ...widths.map((cOut) => conv(cOut)),
   { type: 'pool', size: 2, stride: 2 },
@@ -46,9 +55,13 @@ export const networks: Network[] = [
       ...vggStage(256, 256, 256),
       ...vggStage(512, 512, 512),
       ...vggStage(512, 512, 512),
-      { type: 'average' },
-      { type: 'dense', units: 10 },
+      ...classifier(10),
     ],
+  },
+  {
+    name: 'ResNet-56',
+    input: [32, 32, 3],
+    steps: [conv(16), ...stage(16, 9, 1), ...stage(32, 9), ...stage(64, 9), ...classifier(10)],
   },
   {
     name: 'ResNet-18',
@@ -56,13 +69,35 @@ export const networks: Network[] = [
     steps: [
       conv(64, 7, 2),
       { type: 'pool', size: 3, stride: 2 },
-      ...[block(64), block(64), block(128, 2), block(128)],
-      ...[block(256, 2), block(256), block(512, 2), block(512)],
-      { type: 'average' },
-      { type: 'dense', units: 1000 },
+      ...[...stage(64, 2, 1), ...stage(128, 2), ...stage(256, 2), ...stage(512, 2)],
+      ...classifier(1000),
+    ],
+  },
+  {
+    name: 'ResNet-34',
+    input: [224, 224, 3],
+    steps: [
+      conv(64, 7, 2),
+      { type: 'pool', size: 3, stride: 2 },
+      ...[...stage(64, 3, 1), ...stage(128, 4), ...stage(256, 6), ...stage(512, 3)],
+      ...classifier(1000),
+    ],
+  },
+  {
+    name: 'MobileNetV1',
+    input: [224, 224, 3],
+    steps: [
+      conv(32, 3, 2),
+      ...[...separable(64), ...separable(128, 2), ...separable(128), ...separable(256, 2)],
+      ...[...separable(256), ...separable(512, 2)],
+      ...Array.from({ length: 5 }, () => separable(512)).flat(),
+      ...[...separable(1024, 2), ...separable(1024), ...classifier(1000)],
     ],
   },
 ];
+
+/** Whose convolutions are timed one by one. */
+const layered = ['VGG16', 'ResNet-18'];
 
 /** Every convolution of a network once, with padding kernel / 2 on all sides. */
 function layersOf({ name, input, steps }: Network, batches: number[]): Layer[] {
@@ -131,7 +166,8 @@ function testedLayers(): Layer[] {
 }
 
 export function allLayers(batches: number[]): Layer[] {
-  return [...networks.flatMap((network) => layersOf(network, batches)), ...testedLayers()];
+  const timed = networks.filter(({ name }) => layered.includes(name));
+  return [...timed.flatMap((network) => layersOf(network, batches)), ...testedLayers()];
 }
 
 /** Multiply-adds for one image. */
@@ -154,9 +190,16 @@ export function buildNetwork({ input, steps }: Network): tf.LayersModel {
       .apply(from);
     return tf.layers.batchNormalization().apply(y) as tf.SymbolicTensor;
   };
+  const depthwise = (from: tf.SymbolicTensor, strides: number) => {
+    const y = tf.layers
+      .depthwiseConv2d({ kernelSize: 3, strides, padding: 'same', useBias: false })
+      .apply(from);
+    return tf.layers.batchNormalization().apply(y) as tf.SymbolicTensor;
+  };
   const relu = (from: tf.SymbolicTensor) => tf.layers.reLU().apply(from) as tf.SymbolicTensor;
   for (const step of steps) {
     if (step.type === 'conv') x = relu(normalised(x, step.cOut, step.kernel, step.stride));
+    else if (step.type === 'depthwise') x = relu(depthwise(x, step.stride));
     else if (step.type === 'pool') {
       const { size: poolSize, stride: strides } = step;
       const pool = tf.layers.maxPooling2d({ poolSize, strides, padding: 'same' });
@@ -173,16 +216,10 @@ export function buildNetwork({ input, steps }: Network): tf.LayersModel {
   return tf.model({ inputs: start, outputs: x });
 }
 
-/** Of all convolutions, for one image. */
+/** Multiply-adds for one image. */
 export function networkMacs(network: Network): number {
-  // Repeated layers count as often as they come: the sum runs over the steps.
   const model = buildNetwork(network);
-  const macs = model.layers.reduce((sum, layer) => {
-    if (layer.getClassName() !== 'Conv2D') return sum;
-    const [, outH, outW] = layer.outputShape as number[];
-    const [kh, kw, cIn, cOut] = layer.weights[0].shape as number[];
-    return sum + outH * outW * kh * kw * cIn * cOut;
-  }, 0);
+  const { total } = countMacs(model);
   model.dispose();
-  return macs;
+  return total;
 }

@@ -1,6 +1,7 @@
 /** The figures of a device, and of PyTorch on the same one, in one table. */
 import { markdownTable } from '../harness.js';
 import type { Precision } from '../../src/binding.js';
+import { reductions, type SessionRow } from './sessions.js';
 import { densities, type ByPrecision } from './time.js';
 
 /** One layer or network at one batch. */
@@ -21,6 +22,8 @@ export interface PeerRow {
   graph: number | null;
   dx: number | null;
   dFilter: number | null;
+  /** From memory of the host and back. */
+  host: number | null;
 }
 
 const reduced = densities.filter((density) => density < 1);
@@ -72,6 +75,36 @@ function line(row: Row, precision: Precision, peer: PeerRow | undefined): string
     ...[peer?.eager, peer?.graph, peer?.dx, peer?.dFilter].map(micro),
     fastest === undefined ? '-' : `${((100 * fastest) / dense).toFixed(0)} %`,
   ];
+}
+
+/** Whole runs of compiled networks, from memory of the host and back, beside PyTorch's as one graph. */
+export function sessionTable(rows: SessionRow[], peers: PeerRow[]): string {
+  const times = (slow: number | null | undefined, fast: number) =>
+    slow == null ? '-' : `${(slow / fast).toFixed(2)}x`;
+  const percent = (reduction: number) => `${100 * reduction} %`;
+  const header = [
+    ...['compiled network', 'batch', 'products', 'dense us', 'spread', 'on the device us'],
+    ...reductions.map((reduction) => `${percent(reduction)}: times dense`),
+    ...['torch graph us', 'torch from host us', 'dense: times torch'],
+    ...reductions.map((reduction) => `${percent(reduction)}: times torch`),
+  ];
+  const lines = rows.map(({ name, batch, precision, timings, profiles }) => {
+    const peer = peers.find(
+      (row) => row.name === name && row.batch === batch && row.precision === precision,
+    );
+    const { median, min, max } = timings.dense;
+    const dynamic = reductions.map((reduction) => timings[`dynamic ${reduction}`].median);
+    const steps = profiles.dense.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    return [
+      ...[name, String(batch), precision, micro(median), `${micro(min)}-${micro(max)}`],
+      micro(steps),
+      ...dynamic.map((ms) => times(median, ms)),
+      ...[peer?.graph, peer?.host].map(micro),
+      times(peer?.host, median),
+      ...dynamic.map((ms) => times(peer?.host, ms)),
+    ];
+  });
+  return markdownTable(header, lines);
 }
 
 /** Milliseconds as microseconds with three digits or more. */

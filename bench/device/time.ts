@@ -26,13 +26,13 @@ export interface Plan {
   roundMs: number;
 }
 
-interface Work {
+export interface Work {
   name: string;
   launch(): void;
 }
 
 /** Times all of `works` by turns. */
-async function timeAll(works: Work[], target: Target, plan: Plan): Promise<Timings> {
+export async function timeAll(works: Work[], target: Target, plan: Plan): Promise<Timings> {
   const launches = works.map(({ launch }) => launchesFor(launch, target, plan.roundMs));
   const contenders: Contender[] = works.map(({ name, launch }, i) => ({
     name,

@@ -1,7 +1,8 @@
 """Times dense convolutions and networks with PyTorch and cuDNN on the GPU.
 
 python3 torch_dense.py shapes.json results.json: reads the shapes that `npm run bench -- device` writes. Channels last,
-cudnn.benchmark, with and without TF32; each forward pass eager and as a CUDA graph, gradients as CUDA graphs.
+cudnn.benchmark, with and without TF32; each forward pass eager and as a CUDA graph, gradients as CUDA graphs. Networks
+have their batch norms folded and the faster of plain and fused launches; `host` is one graph from pinned memory of the host and back, by the host's clock.
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 
 try:
     import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
 except ImportError as error:
     sys.exit(f"PyTorch is missing: {error}")
 
@@ -46,6 +48,19 @@ def milliseconds(launch):
         end.synchronize()
         rounds.append(start.elapsed_time(end) / count)
     return statistics.median(rounds)
+
+
+def milliseconds_on_host(run):
+    """The median of single runs that wait for their end."""
+    for _ in range(3):
+        run()
+    times = []
+    end = time.perf_counter() + ROUNDS * ROUND_SECONDS
+    while len(times) < ROUNDS or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
 
 
 def graphed(launch):
@@ -97,7 +112,32 @@ def time_layer(layer, batch):
         "graph": milliseconds(graphed(forward)),
         "dx": milliseconds(graphed(backward([True, False, False]))),
         "dFilter": milliseconds(graphed(backward([False, True, False]))),
+        "host": None,
     }
+
+
+class Convolution(torch.nn.Module):
+    """With its batch norm folded in, and all that follows it; cuDNN does it in one launch where `fused` is set."""
+
+    fused = False
+
+    def __init__(self, c_in, c_out, kernel, stride, relu=True, groups=1):
+        super().__init__()
+        conv = torch.nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, groups=groups, bias=False)
+        self.conv = fuse_conv_bn_eval(conv.eval(), torch.nn.BatchNorm2d(c_out).eval())
+        self.relu = relu
+
+    def forward(self, x, residual=None):
+        conv = self.conv
+        if Convolution.fused and self.relu:
+            geometry = (conv.stride, conv.padding, conv.dilation, conv.groups)
+            if residual is None:
+                return torch.cudnn_convolution_relu(x, conv.weight, conv.bias, *geometry)
+            return torch.cudnn_convolution_add_relu(x, conv.weight, residual, 1.0, conv.bias, *geometry)
+        y = conv(x)
+        if residual is not None:
+            y.add_(residual)
+        return y.relu_() if self.relu else y
 
 
 class Block(torch.nn.Module):
@@ -105,21 +145,13 @@ class Block(torch.nn.Module):
 
     def __init__(self, c_in, c_out, stride):
         super().__init__()
-        self.inner = torch.nn.Sequential(
-            *convolution(c_in, c_out, 3, stride), torch.nn.ReLU(inplace=True), *convolution(c_out, c_out, 3, 1)
-        )
+        self.first = Convolution(c_in, c_out, 3, stride)
+        self.second = Convolution(c_out, c_out, 3, 1)
         projects = stride > 1 or c_in != c_out
-        self.shortcut = torch.nn.Sequential(*convolution(c_in, c_out, 1, stride)) if projects else torch.nn.Identity()
+        self.shortcut = Convolution(c_in, c_out, 1, stride, relu=False) if projects else torch.nn.Identity()
 
     def forward(self, x):
-        return torch.relu(self.shortcut(x) + self.inner(x))
-
-
-def convolution(c_in, c_out, kernel, stride):
-    return [
-        torch.nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False),
-        torch.nn.BatchNorm2d(c_out),
-    ]
+        return self.second(self.first(x), self.shortcut(x))
 
 
 def build(network):
@@ -128,9 +160,10 @@ def build(network):
     for step in network["steps"]:
         kind = step["type"]
         if kind == "conv":
-            parts += convolution(channels, step["cOut"], step["kernel"], step["stride"])
-            parts.append(torch.nn.ReLU(inplace=True))
+            parts.append(Convolution(channels, step["cOut"], step["kernel"], step["stride"]))
             channels = step["cOut"]
+        elif kind == "depthwise":
+            parts.append(Convolution(channels, channels, 3, step["stride"], groups=channels))
         elif kind == "pool":
             parts.append(torch.nn.MaxPool2d(step["size"], step["stride"], (step["size"] - 1) // 2))
         elif kind == "block":
@@ -148,17 +181,46 @@ def build(network):
 def time_network(network, batch):
     model = build(network)
     h, w, c = network["input"]
-    x = torch.randn(batch, c, h, w, device="cuda").to(memory_format=LAST)
+    images = torch.randn(batch, c, h, w).to(memory_format=LAST).pin_memory()
+    x = images.cuda()
+    logits = torch.empty(batch, network["steps"][-1]["units"]).pin_memory()
 
     def forward():
         return model(x)
 
-    return {
-        "eager": milliseconds(forward),
-        "graph": milliseconds(graphed(forward)),
-        "dx": None,
-        "dFilter": None,
-    }
+    def from_host_and_back():
+        x.copy_(images, non_blocking=True)
+        logits.copy_(model(x), non_blocking=True)
+
+    def times():
+        replay = graphed(from_host_and_back)
+
+        def run():
+            replay()
+            torch.cuda.synchronize()
+
+        return {
+            "eager": milliseconds(forward),
+            "graph": milliseconds(graphed(forward)),
+            "host": milliseconds_on_host(run),
+        }
+
+    each = [times(), *times_fused(forward, times)]
+    return {"dx": None, "dFilter": None, **{key: min(one[key] for one in each) for key in each[0]}}
+
+
+def times_fused(forward, times):
+    """The same with fused launches; nothing where cuDNN has none for this network."""
+    expected = forward().clone()
+    Convolution.fused = True
+    try:
+        torch.testing.assert_close(forward(), expected, rtol=1e-2, atol=1e-2)
+        return [times()]
+    except (RuntimeError, AssertionError) as error:
+        print(f"no fused launches: {error}", file=sys.stderr)
+        return []
+    finally:
+        Convolution.fused = False
 
 
 def main(shapes_path, results_path):

@@ -75,6 +75,17 @@ test('graphs of several sizes, run in turns', () => {
   session.dispose();
 });
 
+test('images that are uploaded in pieces', () => {
+  const side = 600; // three images are more than 2^20 floats
+  const model = modelOf(
+    [side, side, 1],
+    chain(layers.maxPooling2d({ poolSize: 50 }), layers.flatten(), layers.dense({ units: 4 })),
+  );
+  const session = compile(model, { maxBatch: 4, device });
+  for (const n of [3, 1, 4, 3]) checkRun(session, model, n, `batch ${n}`);
+  session.dispose();
+});
+
 test('every order of threads gives the same bits', () => {
   if (device !== 'emulator') return;
   const model = mixed();

@@ -1,6 +1,9 @@
 #include "session/cuda/workspace.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include "cpu/thread_pool.h"
 
 namespace ftwt::session::device {
 namespace {
@@ -10,6 +13,12 @@ namespace cuda = ftwt::cuda;
 std::size_t float_bytes(int64_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); }
 
 int64_t align(int64_t bytes) { return (bytes + 255) / 256 * 256; }
+
+// While one piece of the images is on its way to the device, the next is copied to where copies start from.
+constexpr int64_t kPieceFloats = 1 << 20;
+constexpr int64_t kCopyGrain = 1 << 16;  // floats of a thread
+
+bool in_pieces(const State& state) { return state.floats(0) > kPieceFloats; }
 
 }  // namespace
 
@@ -58,8 +67,9 @@ State Workspace::state(int64_t size, bool forced) const {
 
 void Workspace::run(const Run& run, int64_t size) {
   const cuda::UseContext use(*context_);
-  cuda::Graph& recorded = graph({size, run.forced_masks != nullptr});
-  fill_host(run);
+  const bool forced = run.forced_masks != nullptr;
+  cuda::Graph& recorded = graph({size, forced});
+  send_inputs(run, state(size, forced));
   recorded.launch();
   context_->synchronize();
   read_host(run);
@@ -70,8 +80,8 @@ void Workspace::profile(const Run& run, int64_t size, std::vector<double>& milli
   const bool forced = run.forced_masks != nullptr;
   graph({size, forced});  // there is enough scratch now
   const cuda::UseScratch scratch(scratch_ ? scratch_->data() : nullptr, scratch_ ? scratch_->bytes() : 0);
-  fill_host(run);
   const State at = state(size, forced);
+  send_inputs(run, at);
   queue_inputs(at);
   const std::unique_ptr<cuda::Stopwatch> stopwatch = cuda::start_stopwatch();
   for (const PlacedStep& placed : network_.steps) {
@@ -114,8 +124,17 @@ void Workspace::grow_scratch(std::size_t bytes) {
   network_.bytes += bytes;
 }
 
-void Workspace::fill_host(const Run& run) const {
-  std::memcpy(images_.as<float>(), run.images, float_bytes(run.n * network_.plan.input.floats()));
+// To memory that copies start from; images that are too large for the graph, to the device as well.
+void Workspace::send_inputs(const Run& run, const State& state) const {
+  const int64_t floats = run.n * network_.plan.input.floats();
+  for (int64_t first = 0; first < floats; first += kPieceFloats) {
+    float* piece = images_.as<float>() + first;
+    const int64_t count = std::min(kPieceFloats, floats - first);
+    cpu::parallel_for(count, kCopyGrain, [&](int64_t begin, int64_t end, int) {
+      std::memcpy(piece + begin, run.images + first + begin, float_bytes(end - begin));
+    });
+    if (in_pieces(state)) cuda::queue_upload(state.data(0) + first, piece, float_bytes(count));
+  }
   if (run.forced_masks == nullptr) return;
   std::memcpy(forced_.as<uint8_t>(), run.forced_masks, static_cast<std::size_t>(run.n * network_.plan.mask_width()));
 }
@@ -132,7 +151,7 @@ void Workspace::read_host(const Run& run) const {
 }
 
 void Workspace::queue_inputs(const State& state) const {
-  cuda::queue_upload(state.data(0), images_.as<float>(), float_bytes(state.floats(0)));
+  if (!in_pieces(state)) cuda::queue_upload(state.data(0), images_.as<float>(), float_bytes(state.floats(0)));
   if (state.forced == nullptr) return;
   cuda::queue_upload(static_cast<uint8_t*>(block_.data()) + parts_.forced, forced_.as<uint8_t>(),
                      static_cast<std::size_t>(state.n * state.mask_width));

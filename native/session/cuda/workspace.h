@@ -46,7 +46,7 @@ class Workspace {
 
   static Parts parts_of(const Network& network);
   State state(int64_t size, bool forced) const;
-  void fill_host(const Run& run) const;
+  void send_inputs(const Run& run, const State& state) const;
   void read_host(const Run& run) const;
   void queue_inputs(const State& state) const;
   void queue_outputs(const State& state) const;
