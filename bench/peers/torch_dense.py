@@ -232,6 +232,13 @@ def main(shapes_path, results_path):
     timed += [(item, time_network) for item in shapes["networks"]]
     torch.backends.cudnn.benchmark = True
     rows = []
+    try:
+        time_all(timed, rows)
+    finally:  # an interrupted run leaves what it has
+        write(results_path, rows)
+
+
+def time_all(timed, rows):
     for precision in ("fp32", "tf32"):
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -240,6 +247,9 @@ def main(shapes_path, results_path):
                 times = time_one(item, batch)
                 rows.append({"name": item["name"], "batch": batch, "precision": precision, **times})
                 print(f"torch {precision} {item['name']}, batch {batch}", file=sys.stderr)
+
+
+def write(results_path, rows):
     versions = f"PyTorch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
     with open(results_path, "w", encoding="utf-8") as file:
         json.dump({"versions": versions, "gpu": torch.cuda.get_device_name(), "rows": rows}, file, indent=2)
