@@ -552,7 +552,7 @@ export function openDevice(kind: DeviceKind): Device {
 }
 
 /**
- * Where sessions on a GPU run: the addon of its kind, and a context for one session.
+ * Where sessions on a GPU run: the addon of its kind, and a context of the device.
  * @param index which GPU; default as `openDevice`
  * @throws FtwtError as `openDevice` would
  */
@@ -561,13 +561,24 @@ export function sessionDevice(
   index?: number,
 ): { addon: Binding; device: DeviceHandle } {
   const chosen = chosenDevice(kind);
-  return { addon: chosen.addon, device: chosen.addon.deviceOpen(index ?? chosen.index) };
+  return { addon: chosen.addon, device: opened(chosen.addon, index ?? chosen.index) };
+}
+
+/** What nothing is queued on: one for each device does. */
+const contexts = new Map<Binding, Map<number, DeviceHandle>>();
+
+function opened(addon: Binding, index: number): DeviceHandle {
+  const known = contexts.get(addon) ?? new Map<number, DeviceHandle>();
+  contexts.set(addon, known);
+  const handle = known.get(index) ?? addon.deviceOpen(index);
+  known.set(index, handle);
+  return handle;
 }
 
 /** @throws FtwtError as `openDevice` would */
 export function checkDevice(kind: DeviceKind): void {
   const { addon, index } = chosenDevice(kind);
-  addon.deviceOpen(index);
+  opened(addon, index);
 }
 
 /**

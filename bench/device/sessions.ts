@@ -58,6 +58,12 @@ export async function timeSessions(
   const host = [dense, dynamic].map((model) =>
     compile(model, { maxBatch: checkedImages, measure: false }),
   );
+  const masksOf = new Map(
+    network.batches.map((n) => [
+      n,
+      reductions.map((reduction) => randomMaskSets(dynamic, { reduction, n, count: 1 }).sets[0]),
+    ]),
+  );
   for (const precision of target.precisions) {
     const sessions = [dense, dynamic].map((model) =>
       compile(model, { device, precision, maxBatch }),
@@ -65,11 +71,11 @@ export async function timeSessions(
     for (const n of network.batches) {
       const contenders: Contender[] = [
         { name: 'dense', session: sessions[0], onHost: host[0] },
-        ...reductions.map((reduction) => ({
+        ...reductions.map((reduction, i) => ({
           name: `dynamic ${reduction}`,
           session: sessions[1],
           onHost: host[1],
-          masks: randomMaskSets(dynamic, { reduction, n, count: 1 }).sets[0],
+          masks: masksOf.get(n)![i],
         })),
       ];
       const batch = images.subarray(0, n * inputLength);

@@ -3,6 +3,8 @@
 // A block covers kMapThreads * kMapPerThread neighbours; a thread first computes all of its elements, then stores them,
 // so that their loads are in flight together (16 KB per SM are needed to keep HBM3 busy). Limit: memory.
 #pragma once
+#include <type_traits>
+
 #include "cuda/context.h"
 #include "cuda/device.cuh"
 
@@ -30,6 +32,7 @@ __global__ void __launch_bounds__(kMapThreads) map_kernel(Out* y, int64_t count,
 // `function` is a struct with `__device__ Out operator()(int64_t i) const`. y may be one of its inputs.
 template <typename Out, typename Function>
 void map(Out* y, int64_t count, const Function& function) {
+  static_assert(std::is_arithmetic_v<Out>);
   if (count == 0) return;
   constexpr int64_t kPerBlock = kMapThreads * kMapPerThread;
   const auto blocks = static_cast<unsigned>((count + kPerBlock - 1) / kPerBlock);

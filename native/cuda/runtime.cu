@@ -1,5 +1,6 @@
-// Devices, contexts and their memory. Memory comes from a pool per context (cudaMallocFromPoolAsync): freed blocks are
-// reused in stream order without waiting, and nothing goes back to the driver until `trim`.
+// Devices, contexts and their memory. That of a backend comes from a pool (cudaMallocFromPoolAsync): freed blocks are
+// reused in stream order without waiting, and nothing goes back to the driver until `trim`. Each pool takes addresses
+// for the device's whole memory, of which a process has enough for some hundreds: what comes in numbers has none.
 #include "cuda/runtime.h"
 
 #include <cstring>
@@ -74,13 +75,14 @@ class PinnedDownload final : public Download {
 
 class DeviceContext final : public Context, public std::enable_shared_from_this<DeviceContext> {
  public:
-  explicit DeviceContext(int device) : device_(device) {
+  DeviceContext(int device, bool pooled) : device_(device) {
     const DeviceScope scope(device_);
     cudaDeviceProp properties;
     CUDA_CHECK(cudaGetDeviceProperties(&properties, device_));
     limits_ = {properties.major * 10 + properties.minor, properties.multiProcessorCount,
                static_cast<int>(properties.sharedMemPerBlockOptin)};
     CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    if (!pooled) return;
     cudaMemPoolProps pool = {};
     pool.allocType = cudaMemAllocationTypePinned;
     pool.location.type = cudaMemLocationTypeDevice;
@@ -100,12 +102,12 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
   void* allocate(std::size_t bytes) override {
     const DeviceScope scope(device_);
     void* block = nullptr;
-    cudaError_t status = cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
+    cudaError_t status = take(&block, bytes);
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();  // clears it
       synchronize();
       trim();
-      status = cudaMallocFromPoolAsync(&block, bytes, pool_, stream_);
+      status = take(&block, bytes);
     }
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
@@ -119,7 +121,7 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
     return block;
   }
 
-  void free(void* block) noexcept override { cudaFreeAsync(block, stream_); }
+  void free(void* block) noexcept override { pool_ == nullptr ? cudaFree(block) : cudaFreeAsync(block, stream_); }
 
   void upload(void* to, const void* from, std::size_t bytes) override {
     const DeviceScope scope(device_);
@@ -143,6 +145,7 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
   }
 
   void trim() override {
+    if (pool_ == nullptr) return;
     const DeviceScope scope(device_);
     CUDA_CHECK(cudaMemPoolTrimTo(pool_, 0));
   }
@@ -150,8 +153,10 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
   MemoryUse memory() override {
     const DeviceScope scope(device_);
     MemoryUse use = {};
-    CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &use.used));
-    CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &use.reserved));
+    if (pool_ != nullptr) {
+      CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrUsedMemCurrent, &use.used));
+      CUDA_CHECK(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &use.reserved));
+    }
     std::size_t free_bytes = 0, total_bytes = 0;
     CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total_bytes));
     use.free = free_bytes;
@@ -169,7 +174,7 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
   }
 
   std::shared_ptr<Context> another() const override {
-    auto context = std::make_shared<DeviceContext>(device_);
+    auto context = std::make_shared<DeviceContext>(device_, false);
     context->precision_ = precision_;
     return context;
   }
@@ -180,6 +185,10 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
   const DeviceLimits& limits() const { return limits_; }
 
  private:
+  cudaError_t take(void** block, std::size_t bytes) {
+    return pool_ == nullptr ? cudaMalloc(block, bytes) : cudaMallocFromPoolAsync(block, bytes, pool_, stream_);
+  }
+
   void release() noexcept {
     if (stream_ != nullptr) {
       cudaStreamSynchronize(stream_);
@@ -232,7 +241,7 @@ std::shared_ptr<Context> open_device(int index) {
     throw Error(ErrorCode::NoDevice,
                 "Expected a CUDA device from 0 to " + std::to_string(count - 1) + ", got " + std::to_string(index));
   }
-  return std::make_shared<DeviceContext>(index);
+  return std::make_shared<DeviceContext>(index, true);
 }
 
 #ifdef FTWT_EMULATOR

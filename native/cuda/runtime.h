@@ -44,7 +44,7 @@ class Download {
   virtual void wait(void* to) = 0;
 };
 
-// One device as one backend uses it: a stream in whose order everything happens, and memory from a pool in that order.
+// One device as one backend or one session uses it: a stream in whose order everything happens, and memory.
 // Used by one thread, except that `free` may be called by any.
 class Context {
  public:
@@ -64,7 +64,8 @@ class Context {
   virtual MemoryUse memory() = 0;
   // Of the ops from now on. Tf32 on a device without it (before compute capability 8.0): InvalidArgument.
   virtual void set_precision(Precision precision) = 0;
-  // Another one of the same device and precision, with a stream and a pool of its own.
+  // Another one of the same device and precision, with a stream of its own and without a pool: its memory is the
+  // driver's, and goes back to it at once, once all work of the device is done.
   virtual std::shared_ptr<Context> another() const = 0;
 };
 

@@ -13,7 +13,10 @@ export const tolerances: Record<Precision, number> = { fp32: 2e-4, tf32: 2e-2 };
 
 /** @param images [n, ...] @returns [n, ...] */
 export function predict(model: tf.LayersModel, images: Float32Array): Float32Array {
-  return tf.tidy(() => callModel(model, images).dataSync<'float32'>());
+  const logits = tf.tidy(() => callModel(model, images));
+  const values = logits.dataSync<'float32'>();
+  logits.dispose();
+  return values;
 }
 
 function callModel(model: tf.LayersModel, images: Float32Array): tf.Tensor {

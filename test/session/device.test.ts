@@ -176,10 +176,13 @@ test('a run of more images than a workspace has room for goes in pieces', () => 
 test('the device has its memory back after a dispose', async () => {
   const model = mixed();
   const x = values(model, 4);
+  // Other processes take gigabytes of a GPU and give them back meanwhile: what would leak is more.
+  const [cycles, maxBatch, noise] = device === 'emulator' ? [4, 4, 0] : [100, 8192, 8 * 2 ** 30];
   const free = [freeBytes()];
-  for (let i = 0; i < 4; i++) {
-    const session = compile(model, { maxBatch: 4, device });
-    assert.ok(session.memoryBytes > 0 && freeBytes() < free[0]);
+  for (let i = 0; i < cycles; i++) {
+    const session = compile(model, { maxBatch, device });
+    assert.ok(session.memoryBytes > (2 * noise) / cycles);
+    if (device === 'emulator') assert.equal(free[0] - freeBytes(), session.memoryBytes);
     session.run(x);
     await Promise.all([session.runAsync(x), session.runAsync(x), session.runAsync(x)]);
     session.profile(x);
@@ -189,8 +192,7 @@ test('the device has its memory back after a dispose', async () => {
     free.push(freeBytes());
   }
   if (device === 'emulator') return assert.equal(new Set(free).size, 1);
-  // A GPU keeps the code of the kernels that have run; what the pool of a run takes is at least 2 MiB.
-  assert.ok(free[1] - free[4] < 4 * 2 ** 20, free.join(', '));
+  assert.ok(free[0] - free[cycles] < noise, free.join(', '));
 });
 
 test('out of memory is an error, and nothing leaks', () => {
