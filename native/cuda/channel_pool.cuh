@@ -82,9 +82,9 @@ struct PoolTiling {
 };
 
 // Vector loads need every pixel of every array on a multiple of 16 bytes.
-inline PoolTiling pool_tiling(int64_t c, bool aligned) {
+inline PoolTiling pool_tiling(int64_t c, bool aligned, int max_lanes = kPoolMaxLanes) {
   PoolTiling tiling{aligned && c % 4 == 0 ? 4 : 1, 1, 0};
-  while (tiling.lanes < kPoolMaxLanes && tiling.channels() < c) tiling.lanes *= 2;
+  while (tiling.lanes < max_lanes && tiling.channels() < c) tiling.lanes *= 2;
   tiling.tiles = (c + tiling.channels() - 1) / tiling.channels();
   return tiling;
 }
@@ -107,9 +107,9 @@ inline PooledPixels pooled_pixels(const Activations& x, int64_t pixels) {
   return {x.data, pixels, x.active.c, x.packed, ActiveChannels(x.active)};
 }
 
-inline PoolTiling pooled_tiling(const PooledPixels& x, bool aligned) {
-  return x.packed ? pool_tiling(packed_channels(x.active.c), true)
-                  : pool_tiling(x.c, aligned && aligned_to_vector(x.data));
+inline PoolTiling pooled_tiling(const PooledPixels& x, bool aligned, int max_lanes = kPoolMaxLanes) {
+  return x.packed ? pool_tiling(packed_channels(x.active.c), true, max_lanes)
+                  : pool_tiling(x.c, aligned && aligned_to_vector(x.data), max_lanes);
 }
 
 // Pools x[pixel * c + i] over the pixels, divided by divisor, for the lanes * kVector channels from `first` on: calls

@@ -43,57 +43,139 @@ namespace ftwt::cuda {
 namespace {
 
 constexpr int kStages = 3;
+constexpr int kThreadsAtOnce = 512;  // of a multiprocessor: 128 registers each
 constexpr int64_t kBlocksPerMultiprocessor = 2;
 constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
+constexpr int64_t kMostSplits = 16;
+constexpr int64_t kMinSplitSteps = 8;
+constexpr int64_t kSplitBlocks = 264;  // to have with one sample: a function of the shape alone
 constexpr int kTransposeTile = 32;
 constexpr int kTransposeRows = 8;
 
+// How the sums of the splits come together: there is one split; a block has all of them, one after the other; or blocks
+// share them, and another launch adds them up. The last two give the same bits.
+enum class Sums { Whole, Chained, Apart };
+
+// Which part of the work a block has.
+struct Place {
+  int column_tile, group, row_tile;
+  int64_t sample;
+
+  __device__ explicit Place(const SparseProduct& p, int groups) {
+    const int block = static_cast<int>(blockIdx.x);
+    column_tile = block % p.column_tiles;
+    group = block / p.column_tiles % groups;
+    row_tile = block / p.column_tiles / groups % p.row_tiles;
+    sample = block / p.column_tiles / groups / p.row_tiles;
+  }
+};
+
 template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads) channel_sparse_conv2d_kernel(SparseProduct p) {
+__device__ float* partial_of(const SparseProduct& p, const Place& place, int split) {
+  const int64_t tile = (place.sample * p.row_tiles + place.row_tile) * p.column_tiles + place.column_tile;
+  return p.partials + (tile * p.splits + split) * Tile::kRows * kTileColumns;
+}
+
+// From sums [rows][kStrideSum], which all threads have written, to the target.
+template <class Tile>
+__device__ void write_tile(const SparseProduct& p, const Place& place, const float* sums) {
+  const int first_row = place.row_tile * Tile::kRows, first_column = place.column_tile * kTileColumns;
+  __syncthreads();
+  if (p.packed) return write_packed<Tile>(p, place.sample, first_row, first_column, sums);
+  const int32_t* list = p.columns.list(place.sample);
+  const int end = first_column + kTileColumns;
+  const int first = place.column_tile == 0 ? 0 : list[first_column];
+  const int last = end < p.columns.count(place.sample) ? list[end] : p.columns.c;
+  write_channels<Tile>(p, place.sample, first_row, first_column, first, last, sums);
+}
+
+// Without active channels, the first tile still writes the zeros.
+__device__ bool has_work(const SparseProduct& p, const Place& place) {
+  return place.column_tile == 0 || place.column_tile * kTileColumns < p.columns.count(place.sample);
+}
+
+template <class Tile, Sums kSums>
+__global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThreads)
+    channel_sparse_conv2d_kernel(SparseProduct p) {
   constexpr int kFloatsA = Tile::kRows * kStrideA, kStageFloats = kFloatsA + kTileDepth * kStrideB;
   static_assert(Tile::kRows * kStrideSum <= kStages * kStageFloats, "the sums fit where the stages were");
   FTWT_SHARED(float, room, [kStages * kStageFloats]);
-  const int column_tile = static_cast<int>(blockIdx.x) % p.column_tiles;
-  const int row_tile = static_cast<int>(blockIdx.x) / p.column_tiles % p.row_tiles;
-  const int64_t sample = static_cast<int>(blockIdx.x) / p.column_tiles / p.row_tiles;
-  const int first_row = row_tile * Tile::kRows, first_column = column_tile * kTileColumns;
-  const int column_count = p.columns.count(sample);
-  // Without active channels, the first tile still writes the zeros.
-  if (column_tile > 0 && first_column >= column_count) return;
-
-  const int channels = packed_channels(p.depth.count(sample));
-  const int depth = column_count == 0 ? 0 : p.h.taps * p.w.taps * channels;
-  Tile tile;
-  if (depth > 0) {
-    const int steps = (depth + kTileDepth - 1) / kTileDepth;
-    PixelLoader<Tile> pixels(p, sample, first_row, channels);
-    FilterLoader<Tile> filter(p, sample, first_column, channels);
-    const auto load = [&](int step) {
-      float* stage = room + step % kStages * kStageFloats;
-      if (step < steps) {
+  const Place place(p, kSums == Sums::Apart ? p.groups : 1);
+  if (!has_work(p, place)) return;
+  const int first_row = place.row_tile * Tile::kRows;
+  const int rows = min(Tile::kRows, p.h.rows * p.w.rows - first_row);
+  const int channels = packed_channels(p.depth.count(place.sample));
+  const int depth = p.columns.count(place.sample) == 0 ? 0 : p.h.taps * p.w.taps * channels;
+  const int steps = (depth + kTileDepth - 1) / kTileDepth;
+  const int splits = kSums == Sums::Whole ? 1 : p.splits;
+  const int splits_of_block = kSums == Sums::Apart ? splits / p.groups : splits;
+  const int first_split = place.group * splits_of_block;
+  const auto first_step = [&](int split) { return static_cast<int>(static_cast<int64_t>(steps) * split / splits); };
+  const int last_step = first_step(first_split + splits_of_block);
+  int step = first_step(first_split);
+  Tile tile, total;
+  if (step < last_step) {
+    PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
+    FilterLoader<Tile> filter(p, place.sample, place.column_tile * kTileColumns, channels, step);
+    int loaded = step, filled = 0, used = 0;  // steps, the stage of the next one, and that of this one
+    const auto load = [&] {
+      if (loaded++ < last_step) {
+        float* stage = room + filled * kStageFloats;
         pixels.load(stage);
         filter.load(stage + kFloatsA);
+        filled = filled + 1 == kStages ? 0 : filled + 1;
       }
       cp_async_commit();
     };
-    for (int step = 0; step < kStages - 1; ++step) load(step);
-    for (int step = 0; step < steps; ++step) {
-      cp_async_wait<kStages - 2>();
-      __syncthreads();
-      load(step + kStages - 1);
-      const float* stage = room + step % kStages * kStageFloats;
-      tile.add_product(stage, stage + kFloatsA);
+    for (int i = 0; i < kStages - 1; ++i) load();
+    for (int split = first_split; split < first_split + splits_of_block; ++split) {
+      for (const int end = first_step(split + 1); step < end; ++step) {
+        cp_async_wait<kStages - 2>();
+        __syncthreads();
+        load();
+        const float* stage = room + used * kStageFloats;
+        tile.add_product(stage, stage + kFloatsA);
+        used = used + 1 == kStages ? 0 : used + 1;
+      }
+      if constexpr (kSums == Sums::Whole) continue;
+      if constexpr (kSums == Sums::Apart) {
+        tile.template store<kTileColumns>(partial_of<Tile>(p, place, split), rows);
+      } else {
+        total.add(tile);
+      }
+      tile = Tile();
     }
     cp_async_wait<0>();
     __syncthreads();
+  } else if constexpr (kSums == Sums::Apart) {
+    for (int split = first_split; split < first_split + splits_of_block; ++split) {
+      tile.template store<kTileColumns>(partial_of<Tile>(p, place, split), rows);
+    }
   }
-  tile.store(room);
-  __syncthreads();
-  if (p.packed) return write_packed<Tile>(p, sample, first_row, first_column, room);
-  const int32_t* list = p.columns.list(sample);
-  const int first = column_tile == 0 ? 0 : list[first_column];
-  const int last = first_column + kTileColumns < column_count ? list[first_column + kTileColumns] : p.columns.c;
-  write_channels<Tile>(p, sample, first_row, first_column, first, last, room);
+  if constexpr (kSums == Sums::Apart) return;
+  (kSums == Sums::Whole ? tile : total).template store<kStrideSum>(room, Tile::kRows);
+  write_tile<Tile>(p, place, room);
+}
+
+// Adds up the partial sums of a tile, in their order.
+template <class Tile>
+__global__ void __launch_bounds__(Tile::kThreads) add_partials_kernel(SparseProduct p) {
+  FTWT_SHARED(float, room, [Tile::kRows * kStrideSum]);
+  const Place place(p, 1);
+  if (!has_work(p, place)) return;
+  const int rows = min(Tile::kRows, p.h.rows * p.w.rows - place.row_tile * Tile::kRows);
+  constexpr int kQuads = kTileColumns / 4;
+  const auto* partials = reinterpret_cast<const float4*>(partial_of<Tile>(p, place, 0));
+  for (int i = static_cast<int>(threadIdx.x); i < rows * kQuads; i += Tile::kThreads) {
+    float4 sum = partials[i];
+#pragma unroll 4
+    for (int split = 1; split < p.splits; ++split) {
+      const float4 part = partials[split * Tile::kRows * kQuads + i];
+      sum.x += part.x, sum.y += part.y, sum.z += part.z, sum.w += part.w;
+    }
+    *reinterpret_cast<float4*>(room + i / kQuads * kStrideSum + i % kQuads * 4) = sum;
+  }
+  write_tile<Tile>(p, place, room);
 }
 
 // y [taps, c_out, c_in] from x [taps, c_in, c_out].
@@ -172,10 +254,35 @@ void launch_tiles(SparseProduct p, int64_t n) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
   p.row_tiles = static_cast<int>((rows + Tile::kRows - 1) / Tile::kRows);
   p.column_tiles = (p.columns.c + kTileColumns - 1) / kTileColumns;
-  const int64_t blocks = n * p.row_tiles * p.column_tiles;
-  if (blocks > INT_MAX)
+  const int64_t tiles = n * p.row_tiles * p.column_tiles;
+  const int64_t wanted = kBlocksPerMultiprocessor * current_limits().multiprocessors;
+  p.groups = 1;
+  while (p.groups < p.splits && 2 * p.groups * tiles <= 2 * wanted) p.groups *= 2;
+  if (tiles * p.groups > INT_MAX)
     throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: more tiles than a grid has blocks");
-  launch(channel_sparse_conv2d_kernel<Tile>, static_cast<unsigned>(blocks), Tile::kThreads, 0, current_stream(), p);
+  const auto run = [&](void (*kernel)(SparseProduct), int64_t blocks) {
+    launch(kernel, static_cast<unsigned>(blocks), Tile::kThreads, 0, current_stream(), p);
+  };
+  if (p.groups == 1) {
+    return run(p.splits == 1 ? channel_sparse_conv2d_kernel<Tile, Sums::Whole>
+                             : channel_sparse_conv2d_kernel<Tile, Sums::Chained>,
+               tiles);
+  }
+  const DeviceBuffer partials(static_cast<std::size_t>(tiles * p.splits * Tile::kRows * kTileColumns) * sizeof(float));
+  p.partials = partials.as<float>();
+  run(channel_sparse_conv2d_kernel<Tile, Sums::Apart>, tiles * p.groups);
+  run(add_partials_kernel<Tile>, tiles);
+}
+
+// A power of two, for as many blocks as fill a device with one sample.
+int splits_of(const SparseProduct& p) {
+  const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
+  const int64_t tiles = (rows + 63) / 64 * ((p.columns.c + kTileColumns - 1) / kTileColumns);
+  const int64_t steps = static_cast<int64_t>(p.h.taps) * p.w.taps * packed_channels(p.depth.c) / kTileDepth;
+  const int64_t most = std::min({kMostSplits, kSplitBlocks / tiles, steps / kMinSplitSteps});
+  int splits = 1;
+  while (2 * splits <= most) splits *= 2;
+  return splits;
 }
 
 // Large tiles read the filter half as often as medium ones, but need enough blocks and images that fill them.
@@ -198,9 +305,17 @@ void launch_product(const SparseProduct& p, int64_t n) {
   }
 }
 
-void run_product(const SparseProduct& p, int64_t n) {
+template <int kRows, int kThreads>
+using RoundingTile = Tf32Tile<kRows, kThreads, false>;
+template <int kRows, int kThreads>
+using RoundedTile = Tf32Tile<kRows, kThreads, true>;
+
+// filter_rounded: it holds numbers of TF32, where that is the precision.
+void run_product(SparseProduct p, int64_t n, bool filter_rounded = false) {
   if (static_cast<int64_t>(p.h.rows) * p.w.rows == 0) return;
-  current_precision() == Precision::Tf32 ? launch_product<Tf32Tile>(p, n) : launch_product<FmaTile>(p, n);
+  p.splits = splits_of(p);
+  if (current_precision() == Precision::Fp32) return launch_product<FmaTile>(p, n);
+  filter_rounded ? launch_product<RoundedTile>(p, n) : launch_product<RoundingTile>(p, n);
 }
 
 // Pixels of an image and the depth of its product are counted in int.
@@ -235,7 +350,10 @@ void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
                .packed = false,
                .filter_w = static_cast<int>(s.kw),
                .row_tiles = 0,
-               .column_tiles = 0},
+               .column_tiles = 0,
+               .splits = 1,
+               .groups = 1,
+               .partials = nullptr},
               s.n);
 }
 
@@ -262,8 +380,11 @@ void sparse_convolution(const SparseConvolution& p) {
                .packed = p.y.packed,
                .filter_w = static_cast<int>(s.kw),
                .row_tiles = 0,
-               .column_tiles = 0},
-              s.n);
+               .column_tiles = 0,
+               .splits = 1,
+               .groups = 1,
+               .partials = nullptr},
+              s.n, true);
 }
 
 void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& p) {
@@ -292,7 +413,10 @@ void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInput
                    .packed = false,
                    .filter_w = static_cast<int>(s.kw),
                    .row_tiles = 0,
-                   .column_tiles = 0},
+                   .column_tiles = 0,
+                   .splits = 1,
+                   .groups = 1,
+                   .partials = nullptr},
                   s.n);
     }
   }

@@ -66,7 +66,7 @@ __device__ __forceinline__ T* dynamic_shared() {
 // Reads source_bytes and writes kBytes, the rest 0. Both addresses are multiples of kBytes. Neither may be touched, nor
 // the copy relied on, before cp_async_wait and a barrier. Before compute capability 8.0: an ordinary copy.
 template <int kBytes>
-__device__ __forceinline__ void cp_async(void* shared, const void* global, int source_bytes = kBytes) {
+__device__ __forceinline__ void cp_async(void* shared, const void* global, int source_bytes) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16, "cp.async copies 4, 8 or 16 bytes");
 #if defined(FTWT_EMULATOR)
   emulator::current->copies.start(shared, global, kBytes, static_cast<size_t>(source_bytes));
@@ -90,6 +90,18 @@ __device__ __forceinline__ void cp_async(void* shared, const void* global, int s
     for (int i = 0; i < kBytes; ++i) to[i] = i < source_bytes ? from[i] : 0;
   }
 #endif
+}
+
+template <int kBytes>
+__device__ __forceinline__ void cp_async(void* shared, const void* global) {
+#if !defined(FTWT_EMULATOR) && __CUDA_ARCH__ >= 800
+  if constexpr (kBytes < 16) {
+    const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(global), "n"(kBytes) : "memory");
+    return;
+  }
+#endif
+  cp_async<kBytes>(shared, global, kBytes);
 }
 
 // Closes a group of copies.

@@ -45,7 +45,7 @@ void dense_convolution(const DenseConvolution& params);
 struct SparseConvolution {
   Conv2dShape shape;
   Activations x;
-  const float* filter;    // [kh, kw, c_in, c_out]
+  const float* filter;    // [kh, kw, c_in, c_out]; rounded to TF32 where that is the precision
   const float* bias;      // [c_out], or nullptr
   const float* residual;  // [n, out_h, out_w, c_out], or nullptr; y is not packed then
   Activation activation;

@@ -36,6 +36,8 @@ struct SparseProduct {
   bool packed;  // the target
   int filter_w;
   int row_tiles, column_tiles;
+  int splits, groups;  // see channel_sparse_conv2d.cu
+  float* partials;     // [tiles, splits, rows, columns]; where groups > 1
 };
 
 // A place in the depth of the product: a packed channel of a tap.
@@ -58,31 +60,31 @@ struct DepthCursor {
 template <class Tile>
 class PixelLoader {
  public:
-  __device__ PixelLoader(const SparseProduct& p, int64_t sample, int first_row, int channels)
-      : p_(p), channels_(channels), cursor_{static_cast<int>(threadIdx.x) % kQuads * 4, 0, 0} {
+  __device__ PixelLoader(const SparseProduct& p, int64_t sample, int first_row, int channels, int first_step)
+      : p_(p), channels_(channels), cursor_{own_channel(), 0, 0} {
     source_ = p.source + sample * p.h.source_size * p.w.source_size * packed_channels(p.depth.c);
-    cursor_.advance(0, channels_, p_.w.taps);
+    cursor_.advance(first_step * kTileDepth, channels_, p_.w.taps);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
       const int row = first_row + own_row() + i * kRowStep;
-      h_[i] = row < p.h.rows * p.w.rows ? row / p.w.rows * p.h.source_step + p.h.first_move : kOutside;
+      h_[i] = row / p.w.rows * p.h.source_step + p.h.first_move;
       w_[i] = row % p.w.rows * p.w.source_step + p.w.first_move;
+      offset_[i] = (h_[i] * p.w.source_size + w_[i]) * channels_;
+      if (row >= p.h.rows * p.w.rows) h_[i] = kOutside;
     }
   }
 
   __device__ __forceinline__ void load(float* a) {
     const bool inside = cursor_.tap_h < p_.h.taps;
     const int move_h = cursor_.tap_h * p_.h.move_step, move_w = cursor_.tap_w * p_.w.move_step;
-    float* to = a + own_row() * kStrideA + static_cast<int>(threadIdx.x) % kQuads * 4;
+    const int offset = (move_h * p_.w.source_size + move_w) * channels_ + cursor_.channel;
+    float* to = a + own_row() * kStrideA + own_channel();
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
       if (own_row() + i * kRowStep >= Tile::kRows) break;
-      const int h = h_[i] + move_h, w = w_[i] + move_w;
-      const bool hit = inside && static_cast<unsigned>(h) < static_cast<unsigned>(p_.h.source_size) &&
-                       static_cast<unsigned>(w) < static_cast<unsigned>(p_.w.source_size);
-      const int64_t pixel = hit ? static_cast<int64_t>(h) * p_.w.source_size + w : 0;
-      const float* from = hit ? source_ + pixel * channels_ + cursor_.channel : p_.source;
-      cp_async<16>(to + i * kRowStep * kStrideA, from, hit ? 16 : 0);
+      const bool hit = inside && static_cast<unsigned>(h_[i] + move_h) < static_cast<unsigned>(p_.h.source_size) &&
+                       static_cast<unsigned>(w_[i] + move_w) < static_cast<unsigned>(p_.w.source_size);
+      cp_async<16>(to + i * kRowStep * kStrideA, source_ + (hit ? offset_[i] + offset : 0), hit ? 16 : 0);
     }
     cursor_.advance(kTileDepth, channels_, p_.w.taps);
   }
@@ -94,46 +96,43 @@ class PixelLoader {
   static constexpr int kOutside = INT_MIN / 2;
 
   static __device__ __forceinline__ int own_row() { return static_cast<int>(threadIdx.x) / kQuads; }
+  static __device__ __forceinline__ int own_channel() { return static_cast<int>(threadIdx.x) % kQuads * 4; }
 
   const SparseProduct& p_;
   const float* source_;
   int channels_;
   DepthCursor cursor_;
-  int h_[kPerThread], w_[kPerThread];
+  int h_[kPerThread], w_[kPerThread], offset_[kPerThread];
 };
 
-// Gathers the columns of a tile from the filter.
+// Gathers the columns of a tile from the filter. What lies beyond the last channel of either side is read from that
+// channel: such rows meet zeros, and nobody takes such columns.
 template <class Tile>
 class FilterLoader {
  public:
-  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int channels)
+  // There are active channels on both sides.
+  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int channels, int first_step)
       : p_(p),
         depth_list_(p.depth.list(sample)),
-        depth_count_(p.depth.count(sample)),
+        last_(p.depth.count(sample) - 1),
         channels_(channels),
         cursor_{own_depth(), 0, 0} {
     const int32_t* list = p.columns.list(sample);
-    const int count = p.columns.count(sample);
+    const int last = p.columns.count(sample) - 1;
 #pragma unroll
-    for (int i = 0; i < kPerThread; ++i) {
-      const int column = first_column + own_column() + i * kColumnStep;
-      columns_[i] = column < count ? list[column] : -1;
-    }
-    cursor_.advance(0, channels_, p_.w.taps);
+    for (int i = 0; i < kPerThread; ++i) columns_[i] = list[min(first_column + own_column() + i * kColumnStep, last)];
+    cursor_.advance(first_step * kTileDepth, channels_, p_.w.taps);
     look_up();
   }
 
   __device__ __forceinline__ void load(float* b) {
-    const bool inside = cursor_.tap_h < p_.h.taps && depth_channel_ >= 0;
-    const int tap =
-        (p_.h.first_tap + cursor_.tap_h * p_.h.tap_step) * p_.filter_w + p_.w.first_tap + cursor_.tap_w * p_.w.tap_step;
-    const int64_t row = inside ? (static_cast<int64_t>(tap) * p_.depth.c + depth_channel_) * p_.columns.c : 0;
+    const int tap_h = p_.h.first_tap + min(cursor_.tap_h, p_.h.taps - 1) * p_.h.tap_step;
+    const int tap_w = p_.w.first_tap + cursor_.tap_w * p_.w.tap_step;
+    const int row = (tap_h * p_.filter_w + tap_w) * p_.depth.c + depth_channel_;
+    const float* from = p_.filter + static_cast<int64_t>(row) * p_.columns.c;
     float* to = b + own_depth() * kStrideB + own_column();
 #pragma unroll
-    for (int i = 0; i < kPerThread; ++i) {
-      const bool hit = inside && columns_[i] >= 0;
-      cp_async<4>(to + i * kColumnStep, hit ? p_.filter + row + columns_[i] : p_.filter, hit ? 4 : 0);
-    }
+    for (int i = 0; i < kPerThread; ++i) cp_async<4>(to + i * kColumnStep, from + columns_[i]);
     cursor_.advance(kTileDepth, channels_, p_.w.taps);
     look_up();
   }
@@ -146,13 +145,11 @@ class FilterLoader {
   static __device__ __forceinline__ int own_column() { return static_cast<int>(threadIdx.x) % kColumnStep; }
 
   // A step ahead, so that nothing waits for the list.
-  __device__ __forceinline__ void look_up() {
-    depth_channel_ = cursor_.channel < depth_count_ ? depth_list_[cursor_.channel] : -1;
-  }
+  __device__ __forceinline__ void look_up() { depth_channel_ = depth_list_[min(cursor_.channel, last_)]; }
 
   const SparseProduct& p_;
   const int32_t* depth_list_;
-  int depth_count_, channels_;
+  int last_, channels_;
   DepthCursor cursor_;
   int depth_channel_;
   int columns_[kPerThread];

@@ -48,11 +48,21 @@ class FmaTile {
     }
   }
 
-  __device__ __forceinline__ void store(float* sums) const {
+  // sums [rows][kStride]
+  template <int kStride>
+  __device__ __forceinline__ void store(float* sums, int rows) const {
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
-      *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStrideSum + column()) =
+      if (row() + i * kRowStep >= rows) break;
+      *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStride + column()) =
           make_float4(sum_[i][0], sum_[i][1], sum_[i][2], sum_[i][3]);
+    }
+  }
+
+  __device__ __forceinline__ void add(const FmaTile& other) {
+#pragma unroll
+    for (int i = 0; i < kPerThread; ++i) {
+      for (int j = 0; j < 4; ++j) sum_[i][j] += other.sum_[i][j];
     }
   }
 
@@ -67,8 +77,8 @@ class FmaTile {
   float sum_[kPerThread][4] = {};
 };
 
-// Warps own kWarpRows x kWarpColumns of the tile each. Sums are float32.
-template <int kRowsOfTile, int kThreadsOfTile>
+// Warps own kWarpRows x kWarpColumns of the tile each. Sums are float32. kRounded: b holds numbers of TF32 already.
+template <int kRowsOfTile, int kThreadsOfTile, bool kRounded>
 class Tf32Tile {
  public:
   static constexpr int kRows = kRowsOfTile;
@@ -76,36 +86,53 @@ class Tf32Tile {
 
   __device__ __forceinline__ void add_product(const float* a, const float* b) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const float* own_a = a + (warp_row() + lane / 4) * kStrideA + lane % 4;
+    // For ldmatrix: pairs of 16-bit columns are floats, matrices 0 and 1 lie below each other, 2 and 3 beside them.
+    const float* own_a = a + (warp_row() + lane % 16) * kStrideA + lane / 16 * 4;
     const float* own_b = b + lane % 4 * kStrideB + warp_column() + lane / 4;
 #pragma unroll
     for (int k = 0; k < kTileDepth; k += 8) {
       uint32_t left[kTilesDown][4];
 #pragma unroll
       for (int i = 0; i < kTilesDown; ++i) {
+        ldmatrix_x4(left[i], own_a + 16 * i * kStrideA + k);
 #pragma unroll
-        for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(own_a[(16 * i + 8 * (r % 2)) * kStrideA + k + 4 * (r / 2)]);
+        for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(__uint_as_float(left[i][r]));
       }
 #pragma unroll
       for (int j = 0; j < kTilesAcross; ++j) {
         uint32_t right[2];
 #pragma unroll
-        for (int r = 0; r < 2; ++r) right[r] = to_tf32(own_b[(k + 4 * r) * kStrideB + 8 * j]);
+        for (int r = 0; r < 2; ++r) {
+          const float value = own_b[(k + 4 * r) * kStrideB + 8 * j];
+          right[r] = kRounded ? __float_as_uint(value) : to_tf32(value);
+        }
 #pragma unroll
         for (int i = 0; i < kTilesDown; ++i) mma_tf32(sum_[i][j], left[i], right);
       }
     }
   }
 
-  __device__ __forceinline__ void store(float* sums) const {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-    float* own = sums + (warp_row() + lane / 4) * kStrideSum + warp_column() + lane % 4 * 2;
+  template <int kStride>
+  __device__ __forceinline__ void store(float* sums, int rows) const {
+    const int lane = static_cast<int>(threadIdx.x) % 32, row = warp_row() + lane / 4;
+    float* own = sums + row * kStride + warp_column() + lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 2 * kTilesDown; ++i) {
+      if (row + 8 * i >= rows) break;
+#pragma unroll
+      for (int j = 0; j < kTilesAcross; ++j) {
+        *reinterpret_cast<float2*>(own + 8 * i * kStride + 8 * j) =
+            make_float2(sum_[i / 2][j][i % 2 * 2], sum_[i / 2][j][i % 2 * 2 + 1]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void add(const Tf32Tile& other) {
 #pragma unroll
     for (int i = 0; i < kTilesDown; ++i) {
 #pragma unroll
       for (int j = 0; j < kTilesAcross; ++j) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) own[(16 * i + 8 * (r / 2)) * kStrideSum + 8 * j + r % 2] = sum_[i][j][r];
+        for (int r = 0; r < 4; ++r) sum_[i][j][r] += other.sum_[i][j][r];
       }
     }
   }

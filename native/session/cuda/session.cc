@@ -30,7 +30,7 @@ class CudaSession final : public Session {
     network_.plan = std::move(plan);
     network_.batch = batch_of(network_.plan, options.max_batch, network_.context->memory().total);
     network_.layout = device::lay_out(network_.plan, network_.batch);
-    device::Weights weights;
+    device::Weights weights(options.precision);
     network_.steps = device::make_steps(network_.plan, network_.layout, weights);
     for (Node& node : network_.plan.nodes) {  // they are in `weights`
       std::vector<float>().swap(node.weights);

@@ -1,5 +1,9 @@
 #include "session/cuda/steps.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
 #include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/fill.h"
@@ -11,6 +15,16 @@ namespace ftwt::session::device {
 namespace {
 
 namespace cuda = ftwt::cuda;
+
+// To the 10 bits of TF32's mantissa, ties away from zero.
+float round_to_tf32(float value) {
+  if (!std::isfinite(value)) return value;
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  bits = (bits + 0x1000u) & 0xffffe000u;
+  std::memcpy(&value, &bits, sizeof(bits));
+  return value;
+}
 
 class PlainStep : public Step {
  public:
@@ -189,6 +203,14 @@ int64_t Weights::add(const std::vector<float>& values) {
   all_.resize(offset);
   all_.insert(all_.end(), values.begin(), values.end());
   return static_cast<int64_t>(offset);
+}
+
+int64_t Weights::add_factors(const std::vector<float>& values) {
+  const int64_t offset = add(values);
+  if (precision_ == cuda::Precision::Tf32) {
+    std::transform(all_.begin() + offset, all_.end(), all_.begin() + offset, round_to_tf32);
+  }
+  return offset;
 }
 
 void queue_activation(Activation activation, float* y, int64_t count) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cuda/network_ops.h"
+#include "cuda/runtime.h"
 #include "session/cuda/layout.h"
 
 namespace ftwt::session::device {
@@ -35,11 +36,16 @@ struct State {
 // Everything that is uploaded once.
 class Weights {
  public:
+  explicit Weights(ftwt::cuda::Precision precision) : precision_(precision) {}
+
   // Where it will lie, in floats.
   int64_t add(const std::vector<float>& values);
+  // Of products, rounded to their precision.
+  int64_t add_factors(const std::vector<float>& values);
   const std::vector<float>& all() const { return all_; }
 
  private:
+  ftwt::cuda::Precision precision_;
   std::vector<float> all_;
 };
 

@@ -100,7 +100,7 @@ class DenseConvolutionStep final : public WeightedStep {
 class SparseConvolutionStep final : public WeightedStep {
  public:
   SparseConvolutionStep(const Plan& plan, const Layout& layout, int32_t i, Weights& weights)
-      : WeightedStep(plan, layout, i, weights), filter_(weights.add(node_.weights)) {}
+      : WeightedStep(plan, layout, i, weights), filter_(weights.add_factors(node_.weights)) {}
   const char* variant() const override { return "sparse convolution"; }
 
   void queue(const State& state) const override {
