@@ -56,17 +56,18 @@ constexpr int kTransposeRows = 8;
 // share them, and another launch adds them up. The last two give the same bits.
 enum class Sums { Whole, Chained, Apart };
 
-// Which part of the work a block has.
+// Which part of the work a block has. The blocks beyond the active columns come last: in between, they would leave the
+// multiprocessors that get them idle.
 struct Place {
-  int column_tile, group, row_tile;
+  int row_tile, group, column_tile;
   int64_t sample;
 
-  __device__ explicit Place(const SparseProduct& p, int groups) {
-    const int block = static_cast<int>(blockIdx.x);
-    column_tile = block % p.column_tiles;
-    group = block / p.column_tiles % groups;
-    row_tile = block / p.column_tiles / groups % p.row_tiles;
-    sample = block / p.column_tiles / groups / p.row_tiles;
+  __device__ Place(const SparseProduct& p, int groups) {
+    const int block = static_cast<int>(blockIdx.x), samples = static_cast<int>(p.n);
+    row_tile = block % p.row_tiles;
+    sample = block / p.row_tiles % samples;
+    group = block / p.row_tiles / samples % groups;
+    column_tile = block / p.row_tiles / samples / groups;
   }
 };
 
@@ -256,8 +257,9 @@ void launch_tiles(SparseProduct p, int64_t n) {
   p.column_tiles = (p.columns.c + kTileColumns - 1) / kTileColumns;
   const int64_t tiles = n * p.row_tiles * p.column_tiles;
   const int64_t wanted = kBlocksPerMultiprocessor * current_limits().multiprocessors;
+  p.n = n;
   p.groups = 1;
-  while (p.groups < p.splits && 2 * p.groups * tiles <= 2 * wanted) p.groups *= 2;
+  while (p.groups < p.splits && p.groups * tiles <= wanted) p.groups *= 2;
   if (tiles * p.groups > INT_MAX)
     throw Error(ErrorCode::InvalidArgument, "channelSparseConv2d: more tiles than a grid has blocks");
   const auto run = [&](void (*kernel)(SparseProduct), int64_t blocks) {
@@ -349,6 +351,7 @@ void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
                .activation = Activation::Linear,
                .packed = false,
                .filter_w = static_cast<int>(s.kw),
+               .n = 0,
                .row_tiles = 0,
                .column_tiles = 0,
                .splits = 1,
@@ -379,6 +382,7 @@ void sparse_convolution(const SparseConvolution& p) {
                .activation = p.activation,
                .packed = p.y.packed,
                .filter_w = static_cast<int>(s.kw),
+               .n = 0,
                .row_tiles = 0,
                .column_tiles = 0,
                .splits = 1,
@@ -412,6 +416,7 @@ void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInput
                    .activation = Activation::Linear,
                    .packed = false,
                    .filter_w = static_cast<int>(s.kw),
+                   .n = 0,
                    .row_tiles = 0,
                    .column_tiles = 0,
                    .splits = 1,

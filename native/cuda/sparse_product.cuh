@@ -35,6 +35,7 @@ struct SparseProduct {
   Activation activation;
   bool packed;  // the target
   int filter_w;
+  int64_t n;
   int row_tiles, column_tiles;
   int splits, groups;  // see channel_sparse_conv2d.cu
   float* partials;     // [tiles, splits, rows, columns]; where groups > 1

@@ -86,6 +86,21 @@ test('images that are uploaded in pieces', () => {
   session.dispose();
 });
 
+test('sums of splits have the same bits, shared by blocks or not', () => {
+  const model = modelOf([2, 2, 64], chain(dynamic(64), layers.flatten()));
+  const maxBatch = device === 'emulator' ? 40 : 400; // fills the device without splits
+  const session = compile(model, { maxBatch, device });
+  const x = values(model, maxBatch);
+  const { logits, masks } = session.run(x, { masks: true });
+  const floats = x.length / maxBatch;
+  for (const n of [1, 3]) {
+    const few = session.run(x.subarray(0, n * floats), { masks: true });
+    assert.deepEqual(few.masks, masks!.subarray(0, few.masks!.length), `masks of ${n}`);
+    assert.deepEqual(few.logits, logits.subarray(0, few.logits.length), `logits of ${n}`);
+  }
+  session.dispose();
+});
+
 test('every order of threads gives the same bits', () => {
   if (device !== 'emulator') return;
   const model = mixed();
