@@ -114,6 +114,9 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   const auto first_step = [&](int split) { return static_cast<int>(static_cast<int64_t>(steps) * split / splits); };
   const int last_step = first_step(first_split + splits_of_block);
   int step = first_step(first_split);
+  // Warps beyond the rows or the active columns only load.
+  const int columns = p.columns.count(place.sample) - place.column_tile * kTileColumns;
+  const bool multiplies = Tile::Warp::row() < rows && Tile::Warp::column() < columns;
   Tile tile, total;
   if (step < last_step) {
     PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
@@ -135,7 +138,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
         __syncthreads();
         load();
         const float* stage = room + used * kStageFloats;
-        tile.add_product(stage, stage + kFloatsA);
+        if (multiplies) tile.add_product(stage, stage + kFloatsA);
         used = used + 1 == kStages ? 0 : used + 1;
       }
       if constexpr (kSums == Sums::Whole) continue;

@@ -16,10 +16,26 @@ constexpr int kStrideA = kTileDepth + 4;
 constexpr int kStrideB = kTileColumns + 8;
 constexpr int kStrideSum = kTileColumns + 4;
 
-// A thread owns rows thread / 16 + i * kThreads / 16 and four neighbouring columns.
+// The part of a tile that is one warp's.
+template <int kRowsOfTile, int kThreads>
+struct WarpTile {
+  static constexpr int kRows = kRowsOfTile < 32 ? kRowsOfTile : 32;
+  static constexpr int kColumns = kTileColumns * kRowsOfTile / (kThreads / 32) / kRows;
+
+  static __device__ __forceinline__ int row() { return warp() / kWarpsAcross * kRows; }
+  static __device__ __forceinline__ int column() { return warp() % kWarpsAcross * kColumns; }
+  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
+ private:
+  static constexpr int kWarpsAcross = kTileColumns / kColumns;
+  static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
+};
+
+// A thread owns four neighbouring columns in every kRowStep-th row of its warp.
 template <int kRowsOfTile, int kThreadsOfTile>
 class FmaTile {
  public:
+  using Warp = WarpTile<kRowsOfTile, kThreadsOfTile>;
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
@@ -67,28 +83,28 @@ class FmaTile {
   }
 
  private:
-  static constexpr int kColumnThreads = kTileColumns / 4;
-  static constexpr int kRowStep = kThreads / kColumnThreads;
-  static constexpr int kPerThread = kRows / kRowStep;
+  static constexpr int kRowStep = 32 / (Warp::kColumns / 4);
+  static constexpr int kPerThread = Warp::kRows / kRowStep;
 
-  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / kColumnThreads; }
-  static __device__ __forceinline__ int column() { return static_cast<int>(threadIdx.x) % kColumnThreads * 4; }
+  static __device__ __forceinline__ int row() { return Warp::row() + Warp::lane() / (Warp::kColumns / 4); }
+  static __device__ __forceinline__ int column() { return Warp::column() + Warp::lane() % (Warp::kColumns / 4) * 4; }
 
   float sum_[kPerThread][4] = {};
 };
 
-// Warps own kWarpRows x kWarpColumns of the tile each. Sums are float32. kRounded: b holds numbers of TF32 already.
+// Sums are float32. kRounded: b holds numbers of TF32 already.
 template <int kRowsOfTile, int kThreadsOfTile, bool kRounded>
 class Tf32Tile {
  public:
+  using Warp = WarpTile<kRowsOfTile, kThreadsOfTile>;
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
   __device__ __forceinline__ void add_product(const float* a, const float* b) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int lane = Warp::lane();
     // For ldmatrix: pairs of 16-bit columns are floats, matrices 0 and 1 lie below each other, 2 and 3 beside them.
-    const float* own_a = a + (warp_row() + lane % 16) * kStrideA + lane / 16 * 4;
-    const float* own_b = b + lane % 4 * kStrideB + warp_column() + lane / 4;
+    const float* own_a = a + (Warp::row() + lane % 16) * kStrideA + lane / 16 * 4;
+    const float* own_b = b + lane % 4 * kStrideB + Warp::column() + lane / 4;
 #pragma unroll
     for (int k = 0; k < kTileDepth; k += 8) {
       uint32_t left[kTilesDown][4];
@@ -114,8 +130,8 @@ class Tf32Tile {
 
   template <int kStride>
   __device__ __forceinline__ void store(float* sums, int rows) const {
-    const int lane = static_cast<int>(threadIdx.x) % 32, row = warp_row() + lane / 4;
-    float* own = sums + row * kStride + warp_column() + lane % 4 * 2;
+    const int lane = Warp::lane(), row = Warp::row() + lane / 4;
+    float* own = sums + row * kStride + Warp::column() + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 2 * kTilesDown; ++i) {
       if (row + 8 * i >= rows) break;
@@ -138,16 +154,8 @@ class Tf32Tile {
   }
 
  private:
-  static constexpr int kWarps = kThreads / 32;
-  static constexpr int kWarpRows = kRows < 32 ? kRows : 32;
-  static constexpr int kWarpColumns = kTileColumns * kRows / kWarps / kWarpRows;
-  static constexpr int kWarpsAcross = kTileColumns / kWarpColumns;
-  static constexpr int kTilesDown = kWarpRows / 16;
-  static constexpr int kTilesAcross = kWarpColumns / 8;
-
-  static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
-  static __device__ __forceinline__ int warp_row() { return warp() / kWarpsAcross * kWarpRows; }
-  static __device__ __forceinline__ int warp_column() { return warp() % kWarpsAcross * kWarpColumns; }
+  static constexpr int kTilesDown = Warp::kRows / 16;
+  static constexpr int kTilesAcross = Warp::kColumns / 8;
 
   float sum_[kTilesDown][kTilesAcross][4] = {};
 };
