@@ -120,7 +120,8 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   Tile tile, total;
   if (step < last_step) {
     PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
-    FilterLoader<Tile> filter(p, place.sample, place.column_tile * kTileColumns, channels, step);
+    FTWT_SHARED(typename FilterLoader<Tile>::Room, filter_room, );
+    FilterLoader<Tile> filter(p, place.sample, place.column_tile * kTileColumns, channels, step, filter_room);
     int loaded = step, filled = 0, used = 0;  // steps, the stage of the next one, and that of this one
     const auto load = [&] {
       if (loaded++ < last_step) {
@@ -131,7 +132,10 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
       }
       cp_async_commit();
     };
-    for (int i = 0; i < kStages - 1; ++i) load();
+    for (int i = 0; i < kStages - 1; ++i) {
+      __syncthreads();
+      load();
+    }
     for (int split = first_split; split < first_split + splits_of_block; ++split) {
       for (const int end = first_step(split + 1); step < end; ++step) {
         cp_async_wait<kStages - 2>();

@@ -106,54 +106,79 @@ class PixelLoader {
   int h_[kPerThread], w_[kPerThread], offset_[kPerThread];
 };
 
-// Gathers the columns of a tile from the filter. What lies beyond the last channel of either side is read from that
-// channel: such rows meet zeros, and nobody takes such columns.
+// Gathers the columns of a tile from the filter: a warp takes whole rows, so that a copy touches few lines. Which rows
+// they are is worked out by the first threads, a step ahead. What lies beyond the last channel of the depth is read
+// from that channel, and meets zeros; nobody takes columns beyond the last one.
 template <class Tile>
 class FilterLoader {
  public:
+  struct Room {
+    int rows[2][kTileDepth];
+  };
+
   // There are active channels on both sides.
-  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int channels, int first_step)
+  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int channels, int first_step,
+                          Room& room)
       : p_(p),
+        room_(room),
         depth_list_(p.depth.list(sample)),
         last_(p.depth.count(sample) - 1),
         channels_(channels),
-        cursor_{own_depth(), 0, 0} {
+        cursor_{static_cast<int>(threadIdx.x), 0, 0} {
     const int32_t* list = p.columns.list(sample);
     const int last = p.columns.count(sample) - 1;
+    sets_ = min(kSets, (last - first_column) / 32 + 1);
 #pragma unroll
-    for (int i = 0; i < kPerThread; ++i) columns_[i] = list[min(first_column + own_column() + i * kColumnStep, last)];
+    for (int i = 0; i < kSets; ++i) columns_[i] = list[min(first_column + lane() + 32 * i, last)];
     cursor_.advance(first_step * kTileDepth, channels_, p_.w.taps);
     look_up();
+    prepare();
   }
 
+  // After a barrier behind the call before, or behind the constructor.
   __device__ __forceinline__ void load(float* b) {
-    const int tap_h = p_.h.first_tap + min(cursor_.tap_h, p_.h.taps - 1) * p_.h.tap_step;
-    const int tap_w = p_.w.first_tap + cursor_.tap_w * p_.w.tap_step;
-    const int row = (tap_h * p_.filter_w + tap_w) * p_.depth.c + depth_channel_;
-    const float* from = p_.filter + static_cast<int64_t>(row) * p_.columns.c;
-    float* to = b + own_depth() * kStrideB + own_column();
 #pragma unroll
-    for (int i = 0; i < kPerThread; ++i) cp_async<4>(to + i * kColumnStep, from + columns_[i]);
-    cursor_.advance(kTileDepth, channels_, p_.w.taps);
-    look_up();
+    for (int i = 0; i < kTileDepth / kWarps; ++i) {
+      const int row = warp() + i * kWarps;
+      const float* from = p_.filter + static_cast<int64_t>(room_.rows[current_][row]) * p_.columns.c;
+      float* to = b + row * kStrideB + lane();
+#pragma unroll
+      for (int set = 0; set < kSets; ++set) {
+        if (set < sets_) cp_async<4>(to + 32 * set, from + columns_[set]);
+      }
+    }
+    current_ ^= 1;
+    prepare();
   }
 
  private:
-  static constexpr int kColumnStep = Tile::kThreads / kTileDepth;
-  static constexpr int kPerThread = kTileColumns / kColumnStep;
+  static constexpr int kWarps = Tile::kThreads / 32;
+  static constexpr int kSets = kTileColumns / 32;
+  static_assert(kTileDepth % kWarps == 0 && kTileColumns % 32 == 0);
 
-  static __device__ __forceinline__ int own_depth() { return static_cast<int>(threadIdx.x) / kColumnStep; }
-  static __device__ __forceinline__ int own_column() { return static_cast<int>(threadIdx.x) % kColumnStep; }
+  static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
+  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+
+  // The rows of the next load.
+  __device__ __forceinline__ void prepare() {
+    if (threadIdx.x >= kTileDepth) return;
+    const int tap_h = p_.h.first_tap + min(cursor_.tap_h, p_.h.taps - 1) * p_.h.tap_step;
+    const int tap_w = p_.w.first_tap + cursor_.tap_w * p_.w.tap_step;
+    room_.rows[current_][threadIdx.x] = (tap_h * p_.filter_w + tap_w) * p_.depth.c + depth_channel_;
+    cursor_.advance(kTileDepth, channels_, p_.w.taps);
+    look_up();
+  }
 
   // A step ahead, so that nothing waits for the list.
   __device__ __forceinline__ void look_up() { depth_channel_ = depth_list_[min(cursor_.channel, last_)]; }
 
   const SparseProduct& p_;
+  Room& room_;
   const int32_t* depth_list_;
   int last_, channels_;
   DepthCursor cursor_;
-  int depth_channel_;
-  int columns_[kPerThread];
+  int depth_channel_, sets_, current_ = 0;
+  int columns_[kSets];
 };
 
 }  // namespace ftwt::cuda
