@@ -16,7 +16,7 @@ import {
   type Network,
 } from './device/networks.js';
 import { timeSessions, type SessionRow } from './device/sessions.js';
-import { deviceTable, sessionTable, type PeerRow, type Row } from './device/table.js';
+import { deviceTable, sessionTable, summaryTable, type PeerRow, type Row } from './device/table.js';
 import { Target } from './device/target.js';
 import {
   timeLayer,
@@ -29,7 +29,7 @@ import { environment, projectRoot } from './harness.js';
 
 const usage = `usage: npm run bench -- device [options] [part of a name …]
   --device NAME     cuda (default), cuda:N, native, emulator
-  --out FOLDER      for bench.md, bench.json and what the peer reads and writes (default runs/bench-device)
+  --out FOLDER      for bench.md, bench.json, profiles.json, and what the peer reads and writes (default runs/bench-device)
   --only LIST       of layers, networks (as tf.LayersModel) and sessions (the same compiled); default all
   --batch LIST      of the networks and their layers (default 1,8,32,128)
   --rounds COUNT    default 11; on the emulator 1
@@ -135,12 +135,21 @@ export async function run(args: string[]): Promise<void> {
     ...(sessions.length > 0 ? [sessionTable(sessions, peers)] : []),
   ].join('\n\n');
   const machine = { ...environment(), gpu: gpu(device) };
-  write(join(out, 'bench.json'), { environment: machine, rows, sessions, peer: peer ?? null });
   const caption = `${machine.gpu.name}, driver ${machine.gpu.driver}, commit ${machine.commit}, ${machine.date}; ${
     peer === undefined ? 'PyTorch not timed' : peer.versions
   }`;
+  write(join(out, 'bench.json'), {
+    ...{ benchmark: 'device', environment: machine, caption },
+    ...(sessions.length > 0 ? { table: summaryTable(sessions, peers) } : {}),
+    ...{ rows, sessions: sessions.map(withoutProfiles), peer: peer ?? null },
+  });
+  write(join(out, 'profiles.json'), sessions);
   writeFileSync(join(out, 'bench.md'), `${tables}\n\n${caption}\n`);
   console.log(`${tables}\n\n${caption}\nwritten to ${join(out, 'bench.md')} and bench.json`);
+}
+
+function withoutProfiles({ name, batch, precision, timings, error }: SessionRow) {
+  return { name, batch, precision, timings, error };
 }
 
 async function timeEverything(

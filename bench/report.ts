@@ -9,6 +9,8 @@ interface Result {
   table: string;
   /** A drawing, by its path in the project. */
   figure?: string;
+  /** Where and when it was measured; default what `environment` says of the CPU. */
+  caption?: string;
 }
 
 /** The text with the tables of the results in `directory` in their places. */
@@ -37,9 +39,8 @@ function body({ benchmark, table, figure }: Result): string {
   return figure === undefined ? table : `${table}\n\n![${benchmark}](${figure})`;
 }
 
-function caption({ benchmark, environment: e }: Result): string {
-  return (
-    `<sub>${e.cpu}, ${e.threads} threads, ${e.instructionSet}, Node ${e.node}, commit ${e.commit}, ` +
-    `${e.date}: \`npm run bench -- ${benchmark}\`</sub>`
-  );
+function caption({ benchmark, environment: e, caption: given }: Result): string {
+  const machine = `${e.cpu}, ${e.threads} threads, ${e.instructionSet}, Node ${e.node}`;
+  const where = given ?? `${machine}, commit ${e.commit}, ${e.date}`;
+  return `<sub>${where}: \`npm run bench -- ${benchmark}\`</sub>`;
 }

@@ -26,6 +26,7 @@ export interface PeerRow {
   host: number | null;
 }
 
+const shown = reductions.filter((reduction) => reduction > 0);
 const reduced = densities.filter((density) => density < 1);
 
 export function deviceTable(rows: Row[], peers: PeerRow[]): string {
@@ -104,6 +105,35 @@ export function sessionTable(rows: SessionRow[], peers: PeerRow[]): string {
       ...dynamic.map((ms) => times(peer?.host, ms)),
     ];
   });
+  return markdownTable(header, lines);
+}
+
+/** Of each network and batch: PyTorch's milliseconds, and how many times as fast the sessions are, in each precision. */
+export function summaryTable(rows: SessionRow[], peers: PeerRow[]): string {
+  const precisions = [...new Set(rows.map(({ precision }) => precision))];
+  const header = [
+    ...['network', 'batch'],
+    ...precisions.flatMap((precision) => [
+      `PyTorch, ${precision.toUpperCase()}`,
+      ...['dense', ...shown.map((reduction) => `${100 * reduction} % skipped`)],
+    ]),
+  ];
+  const cases = rows.filter(({ precision }) => precision === precisions[0]);
+  const lines = cases.map(({ name, batch }) => [
+    ...[name, String(batch)],
+    ...precisions.flatMap((wanted) => {
+      const own = ({ name: n, batch: b, precision: p }: SessionRow | PeerRow) =>
+        n === name && b === batch && p === wanted;
+      const timings = rows.find(own)?.timings;
+      const host = peers.find(own)?.host ?? undefined;
+      const times = (key: string) =>
+        host === undefined || timings === undefined
+          ? '-'
+          : `${(host / timings[key].median).toFixed(2)}x`;
+      const keys = ['dense', ...shown.map((reduction) => `dynamic ${reduction}`)];
+      return [host === undefined ? '-' : `${host.toPrecision(3)} ms`, ...keys.map(times)];
+    }),
+  ]);
   return markdownTable(header, lines);
 }
 

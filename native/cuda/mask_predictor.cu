@@ -2,8 +2,7 @@
 // logits in every batch.
 //
 //   1. Images above kDirectFloats are pooled in splits (channel_pool.cuh).
-//   2. A block a sample pools what is left, and applies the softmax: the features. Where few blocks share a sample,
-//   those
+//   2. A block a sample pools what is left, and applies the softmax: the features. Where the batch is small, the blocks
 //      of step 3 do this for themselves, as a launch takes longer.
 //   3. Features times weights: a block takes 32 columns for one sample, or for four that then share what is read of the
 //      weights. Its threads lie along the columns (four to a thread where c_out allows) and share out c_in; their sums
@@ -12,7 +11,8 @@
 //
 // Blocks of 256 threads; shared memory up to 16 KiB, and the features of step 3.
 // Bytes: x once, packed or not; the weights once for each sample or for each four, from L2. Limit: memory for large
-// images ([128, 32, 32, 64]: 10 us); for small ones the latency of the launches, about 2 us each.
+// images ([128, 32, 32, 64]: 10 us); for small ones the latency of the launches: 512 to 512 takes 7 to 10 us for one
+// sample, 14 to 19 for 32 (H200).
 //
 // Hazards: NaN as on the host.
 #include "ops/mask_predictor.h"
