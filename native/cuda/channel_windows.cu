@@ -152,12 +152,11 @@ __global__ void __launch_bounds__(kThreads) channel_windows_kernel(ChannelWindow
     const int place_of_strip = static_cast<int>(index / width), column = static_cast<int>(index % width);
     const int out_h = place_of_strip / strips_w, out_w = place_of_strip % strips_w * kPixels;
     const int channel = channel_of(p.y, sample, column);
-    const float start = op == WindowOp::Maximum                                        ? -INFINITY
-                        : op == WindowOp::Product && p.bias != nullptr && channel >= 0 ? p.bias[channel]
-                                                                                       : 0.0f;
-    Window<op> strip[kPixels];
+    float start = op == WindowOp::Maximum ? -INFINITY : 0.0f;
+    if (op == WindowOp::Product && p.bias != nullptr && channel >= 0) start = p.bias[channel];
+    Window<op> strip[kPixels] = {};
 #pragma unroll
-    for (int i = 0; i < kPixels; ++i) strip[i] = {start, 0};
+    for (int i = 0; i < kPixels; ++i) strip[i].result = start;
     const int from = channel < 0 ? 0 : static_cast<int>(p.multiplier.quotient(static_cast<uint32_t>(channel)));
     const int place = channel < 0 ? -1 : place_of(p.x, sample, from);
     if (place >= 0) {

@@ -237,7 +237,10 @@ FTWT_DECLARE_KERNEL(
     // count: a multiple of 64; no sum leaves 32 bits.
     int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.
-    void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);)
+    void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);
+    // The same for 3x3 windows, padded by 1, over images of 2x2 pixels: rows of weights are [channels, 9], readable for
+    // 7 floats beyond their end, and x is [inputs.count, 16], each pixel of an input channel four times.
+    void quad_rows(const ftwt::cpu::DotRows& dots, ftwt::cpu::ChannelList inputs, ftwt::cpu::ChannelList rows);)
 FTWT_DECLARE_KERNEL(
     int64_t vector_lanes();
     // Lanes are channels: for strides, and for images of few pixels. Needs depthwise_scratch_floats() at `scratch`.
