@@ -193,11 +193,12 @@ function torch(shapes: string, results: string): Peer | undefined {
   const script = join(projectRoot, 'bench', 'peers', 'torch_dense.py');
   rmSync(results, { force: true });
   const { error, status } = spawnSync('python3', [script, shapes, results], { stdio: 'inherit' });
-  if (status === 0 && existsSync(results)) return JSON.parse(readFileSync(results, 'utf8')) as Peer;
-  console.error(
-    `PyTorch was not timed: ${error?.message ?? `python3 ended with status ${status}`}`,
-  );
-  return undefined;
+  if (status !== 0) {
+    console.error(
+      `PyTorch was not timed to the end: ${error?.message ?? `python3 ended with status ${status}`}`,
+    );
+  }
+  return existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as Peer) : undefined;
 }
 
 function gpu(device: string): { name: string; driver: string } {

@@ -6,7 +6,8 @@ import { projectRoot, type Environment } from './harness.js';
 interface Result {
   benchmark: string;
   environment: Environment;
-  table: string;
+  /** Without one, nothing goes into the README. */
+  table?: string;
   /** A drawing, by its path in the project. */
   figure?: string;
   /** Where and when it was measured; default what `environment` says of the CPU. */
@@ -21,7 +22,7 @@ export function withTables(text: string, directory: string): string {
     const begin = `<!-- bench:${result.benchmark} -->`;
     const end = `<!-- /bench:${result.benchmark} -->`;
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (from < 0 || to < from) continue;
+    if (result.table === undefined || from < 0 || to < from) continue;
     text = `${text.slice(0, from + begin.length)}\n\n${body(result)}\n\n${caption(result)}\n\n${text.slice(to)}`;
   }
   return text;
@@ -35,7 +36,7 @@ export async function run(): Promise<void> {
   );
 }
 
-function body({ benchmark, table, figure }: Result): string {
+function body({ benchmark, table = '', figure }: Result): string {
   return figure === undefined ? table : `${table}\n\n![${benchmark}](${figure})`;
 }
 

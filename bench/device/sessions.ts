@@ -50,7 +50,8 @@ export async function timeSessions(
   plan: Plan,
 ): Promise<SessionRow[]> {
   const rows: SessionRow[] = [];
-  const maxBatch = Math.max(...network.batches, 1);
+  if (network.batches.length === 0) return rows;
+  const maxBatch = Math.max(...network.batches);
   const dense = randomiseNorms(buildNetwork(network));
   const dynamic = randomisePredictors(makeDynamic(dense, { mass: 0.9 }));
   const images = randomImages(dense, maxBatch);

@@ -2,7 +2,8 @@
 
 python3 torch_dense.py shapes.json results.json: reads the shapes that `npm run bench -- device` writes. Channels last,
 cudnn.benchmark, with and without TF32; each forward pass eager and as a CUDA graph, gradients as CUDA graphs. Networks
-have their batch norms folded and the faster of plain and fused launches; `host` is one graph from pinned memory of the host and back, by the host's clock.
+have their batch norms folded and the faster of plain and fused launches; `host` is one graph from pinned memory of the
+host and back, by the host's clock.
 """
 
 import json

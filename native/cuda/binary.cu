@@ -12,7 +12,9 @@ namespace {
 
 // Named, not deduced: on the host's side nvcc leaves out the bodies of device functions.
 template <BinaryOp op>
-using Result = std::conditional_t < op<BinaryOp::FloatCount, float, uint8_t>;
+constexpr bool kCompares = op >= BinaryOp::FloatCount;
+template <BinaryOp op>
+using Result = std::conditional_t<kCompares<op>, uint8_t, float>;
 
 template <BinaryOp op>
 __device__ Result<op> apply(float u, float v) {

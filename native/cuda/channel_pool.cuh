@@ -11,7 +11,7 @@ namespace ftwt::cuda {
 
 constexpr int kPoolThreads = 256;
 constexpr int kPoolWarps = kPoolThreads / 32;
-constexpr int kPoolMaxLanes = 32;  // threads side by side along the channels; the others take other pixels
+constexpr int kPoolMaxLanes = 32;  // by default: threads side by side along the channels; the others take other pixels
 
 // What is kept of the values so far. Partial results are pooled in the same way.
 struct MaxMagnitudePool {
@@ -73,7 +73,7 @@ struct Lane<4> {
   }
 };
 
-// How the threads of a block share out a tile of channels; the same for every call with this c.
+// How the threads of a block share out a tile of channels; the same for every call with this c and these lanes.
 struct PoolTiling {
   int vector;     // floats to a load
   int lanes;      // a power of two

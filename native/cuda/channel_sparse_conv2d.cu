@@ -28,18 +28,18 @@
 // 41 and 27: bound by what loads the tiles, not by the tensor cores. One sample of 7 x 7 x 512 takes 30 us, of 2 x 2 13
 // us: latency.
 //
-// Hazards: masked channels are never read, so NaN in them stays there; like on the host, a filter with infinities meets
-// the zeros of the padding.
+// Hazards: masked channels are never read, so NaN in them stays there. A filter with infinities meets zeros, in the
+// padding as on the host, and where the depth does not fill its last step: sums of infinity may become NaN.
 #include "ops/channel_sparse_conv2d.h"
 
 #include <algorithm>
 #include <climits>
-#include <numeric>
 #include <optional>
 
 #include "cuda/context.h"
 #include "cuda/sparse_product.cuh"
 #include "cuda/sparse_store.cuh"
+#include "cuda/window_axis.h"
 
 namespace ftwt::cuda {
 namespace {
@@ -48,7 +48,7 @@ constexpr int kStages = 3;
 constexpr int kThreadsAtOnce = 512;  // of a multiprocessor: 128 registers each
 constexpr int64_t kBlocksPerMultiprocessor = 2;
 constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
-constexpr int64_t kMostSplits = 16;
+constexpr int64_t kMaxSplits = 16;
 constexpr int64_t kMinSplitSteps = 8;
 constexpr int64_t kSplitBlocks = 264;  // to have with one sample: a function of the shape alone
 constexpr int kTransposeTile = 32;
@@ -177,9 +177,9 @@ __global__ void __launch_bounds__(Tile::kThreads) add_partials_kernel(SparseProd
   constexpr int kQuads = kTileColumns / 4;
   const auto* partials = reinterpret_cast<const float4*>(partial_of<Tile>(p, place, 0));
   for (int i = static_cast<int>(threadIdx.x); i < rows * kQuads; i += Tile::kThreads) {
-    float4 sum = partials[i];
+    float4 sum = make_float4(0, 0, 0, 0);
 #pragma unroll 4
-    for (int split = 1; split < p.splits; ++split) {
+    for (int split = 0; split < p.splits; ++split) {
       const float4 part = partials[split * Tile::kRows * kQuads + i];
       sum.x += part.x, sum.y += part.y, sum.z += part.z, sum.w += part.w;
     }
@@ -217,56 +217,13 @@ void transpose_filter(const float* x, float* y, const Conv2dShape& s) {
          static_cast<int>(s.c_out), in_tiles, out_tiles);
 }
 
-// One dimension of a convolution.
-struct Axis {
-  int64_t x_size, y_size, taps, stride, pad, dilation;
-};
-
-WindowAxis forward_axis(const Axis& a) {
-  return {.rows = static_cast<int>(a.y_size),
-          .target_size = static_cast<int>(a.y_size),
-          .first_target = 0,
-          .target_step = 1,
-          .source_size = static_cast<int>(a.x_size),
-          .first_move = static_cast<int>(-a.pad),
-          .move_step = static_cast<int>(a.dilation),
-          .source_step = static_cast<int>(a.stride),
-          .taps = static_cast<int>(a.taps),
-          .first_tap = 0,
-          .tap_step = 1};
-}
-
-// The pixels first, first + stride, .. of x. Tap k reaches them from (first + pad - k * dilation) / stride, where that
-// is whole.
-WindowAxis backward_axis(const Axis& a, int64_t first) {
-  const int64_t tap_step = a.stride / std::gcd(a.stride, a.dilation);
-  int64_t tap = 0;
-  while (tap < std::min(tap_step, a.taps) && (first + a.pad - tap * a.dilation) % a.stride != 0) ++tap;
-  const bool none = tap == std::min(tap_step, a.taps);
-  return {.rows = static_cast<int>((a.x_size - first + a.stride - 1) / a.stride),
-          .target_size = static_cast<int>(a.x_size),
-          .first_target = static_cast<int>(first),
-          .target_step = static_cast<int>(a.stride),
-          .source_size = static_cast<int>(a.y_size),
-          .first_move = none ? 0 : static_cast<int>((first + a.pad - tap * a.dilation) / a.stride),
-          .move_step = static_cast<int>(-tap_step * a.dilation / a.stride),
-          .source_step = 1,
-          .taps = none ? 0 : static_cast<int>((a.taps - tap + tap_step - 1) / tap_step),
-          .first_tap = static_cast<int>(tap),
-          .tap_step = static_cast<int>(tap_step)};
-}
-
-Axis vertical(const Conv2dShape& s) { return {s.h, s.out_h, s.kh, s.stride_h, s.pad_top, s.dilation_h}; }
-Axis horizontal(const Conv2dShape& s) { return {s.w, s.out_w, s.kw, s.stride_w, s.pad_left, s.dilation_w}; }
-
 template <class Tile>
-void launch_tiles(SparseProduct p, int64_t n) {
+void launch_tiles(SparseProduct p) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
   p.row_tiles = static_cast<int>((rows + Tile::kRows - 1) / Tile::kRows);
   p.column_tiles = (p.columns.c + kTileColumns - 1) / kTileColumns;
-  const int64_t tiles = n * p.row_tiles * p.column_tiles;
+  const int64_t tiles = p.n * p.row_tiles * p.column_tiles;
   const int64_t wanted = kBlocksPerMultiprocessor * current_limits().multiprocessors;
-  p.n = n;
   p.groups = 1;
   while (p.groups < p.splits && p.groups * tiles <= wanted) p.groups *= 2;
   if (tiles * p.groups > INT_MAX)
@@ -290,7 +247,7 @@ int splits_of(const SparseProduct& p) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
   const int64_t tiles = (rows + 63) / 64 * ((p.columns.c + kTileColumns - 1) / kTileColumns);
   const int64_t steps = static_cast<int64_t>(p.h.taps) * p.w.taps * packed_channels(p.depth.c) / kTileDepth;
-  const int64_t most = std::min({kMostSplits, kSplitBlocks / tiles, steps / kMinSplitSteps});
+  const int64_t most = std::min({kMaxSplits, kSplitBlocks / tiles, steps / kMinSplitSteps});
   int splits = 1;
   while (2 * splits <= most) splits *= 2;
   return splits;
@@ -305,14 +262,14 @@ bool large_tiles_pay(int64_t rows, int64_t columns, int64_t n) {
 }
 
 template <template <int, int> class Tile>
-void launch_product(const SparseProduct& p, int64_t n) {
+void launch_product(const SparseProduct& p) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
   if (rows <= 16) {
-    launch_tiles<Tile<16, 128>>(p, n);
-  } else if (large_tiles_pay(rows, p.columns.c, n)) {
-    launch_tiles<Tile<128, 256>>(p, n);
+    launch_tiles<Tile<16, 128>>(p);
+  } else if (large_tiles_pay(rows, p.columns.c, p.n)) {
+    launch_tiles<Tile<128, 256>>(p);
   } else {
-    launch_tiles<Tile<64, 128>>(p, n);
+    launch_tiles<Tile<64, 128>>(p);
   }
 }
 
@@ -322,11 +279,11 @@ template <int kRows, int kThreads>
 using RoundedTile = Tf32Tile<kRows, kThreads, true>;
 
 // filter_rounded: it holds numbers of TF32, where that is the precision.
-void run_product(SparseProduct p, int64_t n, bool filter_rounded = false) {
+void run_product(SparseProduct p, bool filter_rounded = false) {
   if (static_cast<int64_t>(p.h.rows) * p.w.rows == 0) return;
   p.splits = splits_of(p);
-  if (current_precision() == Precision::Fp32) return launch_product<FmaTile>(p, n);
-  filter_rounded ? launch_product<RoundedTile>(p, n) : launch_product<RoundingTile>(p, n);
+  if (current_precision() == Precision::Fp32) return launch_product<FmaTile>(p);
+  filter_rounded ? launch_product<RoundedTile>(p) : launch_product<RoundingTile>(p);
 }
 
 // Pixels of an image and the depth of its product are counted in int.
@@ -360,13 +317,7 @@ void channel_sparse_conv2d(const ChannelSparseConv2dParams& p) {
                .activation = Activation::Linear,
                .packed = false,
                .filter_w = static_cast<int>(s.kw),
-               .n = 0,
-               .row_tiles = 0,
-               .column_tiles = 0,
-               .splits = 1,
-               .groups = 1,
-               .partials = nullptr},
-              s.n);
+               .n = s.n});
 }
 
 void sparse_convolution(const SparseConvolution& p) {
@@ -391,13 +342,8 @@ void sparse_convolution(const SparseConvolution& p) {
                .activation = p.activation,
                .packed = p.y.packed,
                .filter_w = static_cast<int>(s.kw),
-               .n = 0,
-               .row_tiles = 0,
-               .column_tiles = 0,
-               .splits = 1,
-               .groups = 1,
-               .partials = nullptr},
-              s.n, true);
+               .n = s.n},
+              true);
 }
 
 void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInputParams& p) {
@@ -425,13 +371,7 @@ void channel_sparse_conv2d_backprop_input(const ChannelSparseConv2dBackpropInput
                    .activation = Activation::Linear,
                    .packed = false,
                    .filter_w = static_cast<int>(s.kw),
-                   .n = 0,
-                   .row_tiles = 0,
-                   .column_tiles = 0,
-                   .splits = 1,
-                   .groups = 1,
-                   .partials = nullptr},
-                  s.n);
+                   .n = s.n});
     }
   }
 }

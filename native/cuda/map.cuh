@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kMapThreads) map_kernel(Out* y, int64_t count,
 // `function` is a struct with `__device__ Out operator()(int64_t i) const`. y may be one of its inputs.
 template <typename Out, typename Function>
 void map(Out* y, int64_t count, const Function& function) {
-  static_assert(std::is_arithmetic_v<Out>);
+  static_assert(std::is_arithmetic_v<Out>, "what nvcc deduces without a body is void");
   if (count == 0) return;
   constexpr int64_t kPerBlock = kMapThreads * kMapPerThread;
   const auto blocks = static_cast<unsigned>((count + kPerBlock - 1) / kPerBlock);

@@ -106,7 +106,7 @@ struct PredictorHead {
   const float* weights;
   const float* bias;
   float* mask_logits;
-  const float* features;  // nullptr: each block makes its own
+  const float* features;  // nullptr: each block of one sample makes its own
   int64_t n, c_in, c_out;
   int column_tiles;
 };
@@ -182,14 +182,17 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t first_column = static_cast<int64_t>(blockIdx.x) % p.column_tiles * kTileColumns;
   const int64_t first_sample = static_cast<int64_t>(blockIdx.x) / p.column_tiles * kSamples;
   const auto samples = static_cast<int>(min(static_cast<int64_t>(kSamples), p.n - first_sample));
-  if (p.features == nullptr) {  // of one sample
-    FTWT_SHARED(float, warp_room, [kPoolWarps]);
-    auto* features = dynamic_shared<float>();
-    maker.make<Pool, kPoolVector>(first_sample, room, warp_room, features);
-    product.add(p, features, 1, first_column);
-  } else {
-    product.add(p, p.features + first_sample * p.c_in, samples, first_column);
+  const float* features = p.features;
+  if (features != nullptr) features += first_sample * p.c_in;
+  if constexpr (kSamples == 1) {
+    if (features == nullptr) {
+      FTWT_SHARED(float, warp_room, [kPoolWarps]);
+      auto* own = dynamic_shared<float>();
+      maker.make<Pool, kPoolVector>(first_sample, room, warp_room, own);
+      features = own;
+    }
   }
+  product.add(p, features, samples, first_column);
   product.write(p, first_sample, samples, first_column, room);
   if (gate.lists == nullptr) return;
   FTWT_SHARED(int, counts, [kListWarps]);

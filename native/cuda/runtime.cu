@@ -112,10 +112,11 @@ class DeviceContext final : public Context, public std::enable_shared_from_this<
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       const MemoryUse use = memory();
-      throw Error(ErrorCode::OutOfMemory, "Out of device memory: expected " + std::to_string(bytes) +
-                                              " bytes on device " + std::to_string(device_) + ", got " +
-                                              std::to_string(use.free) + " free of " + std::to_string(use.total) +
-                                              " (" + std::to_string(use.used) + " in use by this backend)");
+      throw Error(
+          ErrorCode::OutOfMemory,
+          "Out of device memory: expected " + std::to_string(bytes) + " bytes on device " + std::to_string(device_) +
+              ", got " + std::to_string(use.free) + " free of " + std::to_string(use.total) +
+              (pool_ == nullptr ? std::string() : " (" + std::to_string(use.used) + " in use by this backend)"));
     }
     CUDA_CHECK(status);
     return block;

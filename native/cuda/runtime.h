@@ -27,7 +27,7 @@ struct DeviceList {
 DeviceList list_devices();
 
 struct MemoryUse {
-  uint64_t used;      // bytes handed out by `allocate`
+  uint64_t used;      // bytes handed out by `allocate`; 0 without a pool
   uint64_t reserved;  // bytes that the pool holds, idle ones included
   uint64_t free;      // bytes that the device has left
   uint64_t total;
@@ -49,7 +49,7 @@ class Download {
 class Context {
  public:
   virtual ~Context() = default;
-  // Uninitialised, 256-byte aligned. Throws OutOfMemory once the pool has been trimmed in vain.
+  // Uninitialised, 256-byte aligned. Throws OutOfMemory, once the pool has been trimmed in vain.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void free(void* block) noexcept = 0;
   // `from` may be reused at once.

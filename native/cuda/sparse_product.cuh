@@ -9,20 +9,10 @@
 #include "cuda/active_channels.cuh"
 #include "cuda/device.cuh"
 #include "cuda/sparse_tile.cuh"
+#include "cuda/window_axis.h"
 #include "ops/activation.h"
 
 namespace ftwt::cuda {
-
-// One dimension of the pixels that a launch computes, and of the taps that they meet.
-struct WindowAxis {
-  int rows;                       // pixels
-  int target_size;                // of the array that they lie in
-  int first_target, target_step;  // pixel i is first_target + i * target_step there
-  int source_size;
-  int first_move, move_step, source_step;  // with tap t it meets i * source_step + first_move + t * move_step
-  int taps;
-  int first_tap, tap_step;  // tap t is first_tap + t * tap_step of the filter
-};
 
 struct SparseProduct {
   WindowAxis h, w;
@@ -36,9 +26,10 @@ struct SparseProduct {
   bool packed;  // the target
   int filter_w;
   int64_t n;
-  int row_tiles, column_tiles;
-  int splits, groups;  // see channel_sparse_conv2d.cu
-  float* partials;     // [tiles, splits, rows, columns]; where groups > 1
+  // What the launcher fills in; see channel_sparse_conv2d.cu.
+  int row_tiles = 0, column_tiles = 0;
+  int splits = 1, groups = 1;
+  float* partials = nullptr;  // [tiles, splits, rows, columns]; where groups > 1
 };
 
 // A place in the depth of the product: a packed channel of a tap.
@@ -67,11 +58,12 @@ class PixelLoader {
     cursor_.advance(first_step * kTileDepth, channels_, p_.w.taps);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
-      const int row = first_row + own_row() + i * kRowStep;
+      const int last = p.h.rows * p.w.rows - 1, wanted = first_row + own_row() + i * kRowStep;
+      const int row = min(wanted, last);
       h_[i] = row / p.w.rows * p.h.source_step + p.h.first_move;
       w_[i] = row % p.w.rows * p.w.source_step + p.w.first_move;
       offset_[i] = (h_[i] * p.w.source_size + w_[i]) * channels_;
-      if (row >= p.h.rows * p.w.rows) h_[i] = kOutside;
+      if (wanted > last) h_[i] = kOutside;
     }
   }
 

@@ -16,7 +16,7 @@ namespace {
 
 namespace cuda = ftwt::cuda;
 
-// To the 10 bits of TF32's mantissa, ties away from zero.
+// As to_tf32 in cuda/device.cuh.
 float round_to_tf32(float value) {
   if (!std::isfinite(value)) return value;
   uint32_t bits;

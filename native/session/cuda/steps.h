@@ -40,7 +40,7 @@ class Weights {
 
   // Where it will lie, in floats.
   int64_t add(const std::vector<float>& values);
-  // Of products, rounded to their precision.
+  // Of sparse convolutions, rounded to the precision of products.
   int64_t add_factors(const std::vector<float>& values);
   const std::vector<float>& all() const { return all_; }
 

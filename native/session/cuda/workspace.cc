@@ -18,7 +18,7 @@ int64_t align(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 constexpr int64_t kPieceFloats = 1 << 20;
 constexpr int64_t kCopyGrain = 1 << 16;  // floats of a thread
 
-bool in_pieces(const State& state) { return state.floats(0) > kPieceFloats; }
+bool goes_in_pieces(const State& state) { return state.floats(0) > kPieceFloats; }
 
 }  // namespace
 
@@ -118,8 +118,6 @@ void Workspace::grow_scratch(std::size_t bytes) {
   graphs_.clear();
   if (scratch_) network_.bytes -= scratch_->bytes();
   scratch_.reset();
-  context_->synchronize();
-  context_->trim();
   scratch_ = std::make_unique<cuda::DeviceBlock>(context_, bytes);
   network_.bytes += bytes;
 }
@@ -133,7 +131,7 @@ void Workspace::send_inputs(const Run& run, const State& state) const {
     cpu::parallel_for(count, kCopyGrain, [&](int64_t begin, int64_t end, int) {
       std::memcpy(piece + begin, run.images + first + begin, float_bytes(end - begin));
     });
-    if (in_pieces(state)) cuda::queue_upload(state.data(0) + first, piece, float_bytes(count));
+    if (goes_in_pieces(state)) cuda::queue_upload(state.data(0) + first, piece, float_bytes(count));
   }
   if (run.forced_masks == nullptr) return;
   std::memcpy(forced_.as<uint8_t>(), run.forced_masks, static_cast<std::size_t>(run.n * network_.plan.mask_width()));
@@ -151,7 +149,7 @@ void Workspace::read_host(const Run& run) const {
 }
 
 void Workspace::queue_inputs(const State& state) const {
-  if (!in_pieces(state)) cuda::queue_upload(state.data(0), images_.as<float>(), float_bytes(state.floats(0)));
+  if (!goes_in_pieces(state)) cuda::queue_upload(state.data(0), images_.as<float>(), float_bytes(state.floats(0)));
   if (state.forced == nullptr) return;
   cuda::queue_upload(static_cast<uint8_t*>(block_.data()) + parts_.forced, forced_.as<uint8_t>(),
                      static_cast<std::size_t>(state.n * state.mask_width));
