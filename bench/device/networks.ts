@@ -179,23 +179,13 @@ export function layerMacs({ outH, outW, kh, kw, cIn, cOut }: Layer): number {
 export function buildNetwork({ input, steps }: Network): tf.LayersModel {
   const start = tf.input({ shape: input });
   let x = start;
-  const normalised = (
-    from: tf.SymbolicTensor,
-    filters: number,
-    kernelSize: number,
-    strides = 1,
-  ) => {
-    const y = tf.layers
-      .conv2d({ filters, kernelSize, strides, padding: 'same', useBias: false })
-      .apply(from);
-    return tf.layers.batchNormalization().apply(y) as tf.SymbolicTensor;
-  };
-  const depthwise = (from: tf.SymbolicTensor, strides: number) => {
-    const y = tf.layers
-      .depthwiseConv2d({ kernelSize: 3, strides, padding: 'same', useBias: false })
-      .apply(from);
-    return tf.layers.batchNormalization().apply(y) as tf.SymbolicTensor;
-  };
+  const withNorm = (convolution: tf.layers.Layer, from: tf.SymbolicTensor) =>
+    tf.layers.batchNormalization().apply(convolution.apply(from)) as tf.SymbolicTensor;
+  const shared = { padding: 'same', useBias: false } as const;
+  const normalised = (from: tf.SymbolicTensor, filters: number, kernelSize: number, strides = 1) =>
+    withNorm(tf.layers.conv2d({ ...shared, filters, kernelSize, strides }), from);
+  const depthwise = (from: tf.SymbolicTensor, strides: number) =>
+    withNorm(tf.layers.depthwiseConv2d({ ...shared, kernelSize: 3, strides }), from);
   const relu = (from: tf.SymbolicTensor) => tf.layers.reLU().apply(from) as tf.SymbolicTensor;
   for (const step of steps) {
     if (step.type === 'conv') x = relu(normalised(x, step.cOut, step.kernel, step.stride));

@@ -39,14 +39,7 @@ export function deviceTable(rows: Row[], peers: PeerRow[]): string {
     header,
     rows.flatMap((row) =>
       (Object.keys(row.timings) as Precision[]).map((precision) =>
-        line(
-          row,
-          precision,
-          peers.find(
-            (peer) =>
-              peer.name === row.name && peer.batch === row.batch && peer.precision === precision,
-          ),
-        ),
+        line(row, precision, find(peers, { ...row, precision })),
       ),
     ),
   );
@@ -69,10 +62,7 @@ function line(row: Row, precision: Precision, peer: PeerRow | undefined): string
     micro(timings.dx?.median),
     micro(timings.dFilter?.median),
     micro(sparse(1)),
-    ...reduced.map((density) => {
-      const ms = sparse(density);
-      return ms === undefined ? '-' : `${(dense / ms).toFixed(2)}x`;
-    }),
+    ...reduced.map((density) => times(dense, sparse(density))),
     ...[peer?.eager, peer?.graph, peer?.dx, peer?.dFilter].map(micro),
     fastest === undefined ? '-' : `${((100 * fastest) / dense).toFixed(0)} %`,
   ];
@@ -80,8 +70,6 @@ function line(row: Row, precision: Precision, peer: PeerRow | undefined): string
 
 /** Whole runs of compiled networks, from memory of the host and back, beside PyTorch's as one graph. */
 export function sessionTable(rows: SessionRow[], peers: PeerRow[]): string {
-  const times = (slow: number | null | undefined, fast: number) =>
-    slow == null ? '-' : `${(slow / fast).toFixed(2)}x`;
   const percent = (reduction: number) => `${100 * reduction} %`;
   const header = [
     ...['compiled network', 'batch', 'products', 'dense us', 'spread', 'on the device us'],
@@ -90,9 +78,7 @@ export function sessionTable(rows: SessionRow[], peers: PeerRow[]): string {
     ...reductions.map((reduction) => `${percent(reduction)}: times torch`),
   ];
   const lines = rows.map(({ name, batch, precision, timings, profiles }) => {
-    const peer = peers.find(
-      (row) => row.name === name && row.batch === batch && row.precision === precision,
-    );
+    const peer = find(peers, { name, batch, precision });
     const { median, min, max } = timings.dense;
     const dynamic = reductions.map((reduction) => timings[`dynamic ${reduction}`].median);
     const steps = profiles.dense.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
@@ -122,19 +108,33 @@ export function summaryTable(rows: SessionRow[], peers: PeerRow[]): string {
   const lines = cases.map(({ name, batch }) => [
     ...[name, String(batch)],
     ...precisions.flatMap((wanted) => {
-      const own = ({ name: n, batch: b, precision: p }: SessionRow | PeerRow) =>
-        n === name && b === batch && p === wanted;
-      const timings = rows.find(own)?.timings;
-      const host = peers.find(own)?.host ?? undefined;
-      const times = (key: string) =>
-        host === undefined || timings === undefined
-          ? '-'
-          : `${(host / timings[key].median).toFixed(2)}x`;
+      const own = { name, batch, precision: wanted };
+      const timings = find(rows, own)?.timings;
+      const host = find(peers, own)?.host;
       const keys = ['dense', ...shown.map((reduction) => `dynamic ${reduction}`)];
-      return [host === undefined ? '-' : `${host.toPrecision(3)} ms`, ...keys.map(times)];
+      return [
+        host == null ? '-' : `${host.toPrecision(3)} ms`,
+        ...keys.map((key) => times(host, timings?.[key].median)),
+      ];
     }),
   ]);
   return markdownTable(header, lines);
+}
+
+interface Case {
+  name: string;
+  batch: number;
+  precision: Precision;
+}
+
+function find<T extends Case>(rows: T[], { name, batch, precision }: Case): T | undefined {
+  return rows.find(
+    (row) => row.name === name && row.batch === batch && row.precision === precision,
+  );
+}
+
+function times(slow: number | null | undefined, fast: number | undefined): string {
+  return slow == null || fast === undefined ? '-' : `${(slow / fast).toFixed(2)}x`;
 }
 
 /** Milliseconds as microseconds with three digits or more. */
