@@ -17,21 +17,18 @@ constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may r
 // What a node reads and writes for the samples of a section should stay in the last-level cache, in floats.
 constexpr int64_t kSectionFloats = 1 << 20;
 
-std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout>& values, int64_t max_samples) {
+std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout>& values, int64_t max_samples,
+                                 int threads) {
   std::vector<Section> sections;
   for (int32_t i = 0; i < static_cast<int32_t>(plan.nodes.size()); ++i) {
     int64_t floats = values[i + 1].sample;
     for (const int32_t value : plan.nodes[i].inputs) floats += values[value].sample;
-    int64_t samples = max_samples;
-    while (samples > 1 && samples * floats > kSectionFloats) samples = (samples + 1) / 2;
+    int64_t samples = (max_samples + threads - 1) / threads;
+    while (samples > 1 && samples * floats * threads > kSectionFloats) samples = (samples + 1) / 2;
     if (sections.empty() || sections.back().samples != samples) sections.push_back({i, i, samples});
     sections.back().end = i + 1;
   }
   return sections;
-}
-
-const Section& section_of(const std::vector<Section>& sections, int32_t node) {
-  return *std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return node < s.end; });
 }
 
 // The section that writes a value. A value that only this section sees has room for the section's samples. The others
@@ -56,13 +53,15 @@ bool replaces_residual(const Plan& plan, const std::vector<ValueLayout>& values,
          values[residual].local == values[node + 1].local && values[node + 1].whole;
 }
 
-// Gives every value its memory. `home`: the value whose memory it takes over, or itself.
+// Gives every value that is `local`, or that is not, its memory. `home`: the value whose memory it takes over, or
+// itself.
 int64_t assign_memory(const std::vector<int32_t>& home, const std::vector<Life>& lives,
-                      const std::vector<int64_t>& floats, std::vector<ValueLayout>& values) {
+                      const std::vector<int64_t>& floats, bool local, std::vector<ValueLayout>& values) {
   std::vector<Life> home_lives;
   std::vector<int64_t> home_floats;
   std::vector<std::size_t> number(home.size());
   for (std::size_t value = 0; value < home.size(); ++value) {
+    if (values[value].local != local) continue;
     if (home[value] == static_cast<int32_t>(value)) {
       number[value] = home_lives.size();
       home_lives.push_back(lives[value]);
@@ -75,14 +74,18 @@ int64_t assign_memory(const std::vector<int32_t>& home, const std::vector<Life>&
   }
   const Arena arena = share_memory(home_lives, home_floats);
   for (std::size_t value = 0; value < home.size(); ++value) {
-    values[value].offset = kSlack + arena.offsets[number[value]];
+    if (values[value].local == local) values[value].offset = kSlack + arena.offsets[number[value]];
   }
-  return kSlack + arena.end;
+  return round_up(kSlack + arena.end, 16);
 }
 
 }  // namespace
 
-Placement place(const Plan& plan, int64_t max_samples) {
+const Section& section_of(const std::vector<Section>& sections, int32_t node) {
+  return *std::find_if(sections.begin(), sections.end(), [&](const Section& s) { return node < s.end; });
+}
+
+Placement place(const Plan& plan, int64_t max_samples, int threads) {
   Placement result;
   const Gates gates = gates_of(plan);
   for (int32_t i = 0; i < gates.count(); ++i) {
@@ -97,7 +100,7 @@ Placement place(const Plan& plan, int64_t max_samples) {
     result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value],
                              gates.of_value[value] < 0 || gates.residual[value]});
   }
-  result.sections = sections_of(plan, result.values, max_samples);
+  result.sections = sections_of(plan, result.values, max_samples, threads);
   const std::vector<Life> uses = lives_of(plan);
   std::vector<Life> lives = uses;
   std::vector<int64_t> floats;
@@ -111,7 +114,9 @@ Placement place(const Plan& plan, int64_t max_samples) {
     const bool replaces = value > 0 && replaces_residual(plan, result.values, uses, value - 1);
     home.push_back(replaces ? home[*plan.nodes[value - 1].residual] : value);
   }
-  result.value_floats = assign_memory(home, lives, floats, result.values);
+  for (const bool local : {false, true}) {
+    (local ? result.local_floats : result.value_floats) = assign_memory(home, lives, floats, local, result.values);
+  }
   return result;
 }
 

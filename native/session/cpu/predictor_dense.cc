@@ -1,7 +1,6 @@
 #include "session/cpu/predictor_dense.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -113,16 +112,17 @@ class ScreenedDense final : public PredictorDense {
     return bytes_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
   }
 
-  // Of each sample: the list of its active features, their steps and these spread, two to a float.
+  // Of each sample: the list of its active features, their steps and these spread, two to a float. Then what is known
+  // of each sample's features.
   int64_t scratch_floats(int64_t samples) const override {
-    return samples * (list_room() + list_room() / 2 + byte_row() / 2);
+    return samples * (sample_floats() + static_cast<int64_t>(sizeof(cpu::ScreenedFeatures) / sizeof(float)));
   }
 
   void run(const State& state, const Rows& rows) const override {
-    std::array<cpu::ScreenedFeatures, kSamplesAtOnce> features;
+    auto* features = reinterpret_cast<cpu::ScreenedFeatures*>(rows.scratch + state.samples * sample_floats());
     cpu::parallel_for(state.samples, 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
-        features[s] = features_of(state.active(input_, s), all_features(rows, s), rows.scratch + s * scratch_floats(1));
+        features[s] = features_of(state.active(input_, s), all_features(rows, s), rows.scratch + s * sample_floats());
       }
     });
     const int64_t work = input_.shape.c * kColumns * state.samples;
@@ -140,6 +140,7 @@ class ScreenedDense final : public PredictorDense {
   int64_t row() const { return weight_stride(input_.shape.c); }
   int64_t byte_row() const { return round_up(input_.shape.c, 64); }
   int64_t list_room() const { return round_up(input_.shape.c + 1, 32); }
+  int64_t sample_floats() const { return list_room() + list_room() / 2 + byte_row() / 2; }
 
   static const float* all_features(const Rows& rows, int64_t s) { return rows.features + s * rows.feature_stride; }
 

@@ -7,6 +7,7 @@
 #include "cpu/thread_pool.h"
 #include "session/cpu/convolution.h"
 #include "session/cpu/placement.h"
+#include "session/cpu/samples.h"
 #include "session/cpu/steps.h"
 #include "session/cpu/tuning.h"
 
@@ -25,7 +26,7 @@ std::unique_ptr<T[], FreeBlock> allocate(int64_t count) {
 
 // The working memory of one run.
 struct Workspace {
-  std::unique_ptr<float[], FreeBlock> values, scratch;
+  std::unique_ptr<float[], FreeBlock> values, local, scratch;
   std::unique_ptr<int32_t[], FreeBlock> lists, counts;
 };
 
@@ -49,9 +50,10 @@ class CpuSession final : public Session {
  public:
   CpuSession(Plan plan, const CpuOptions& options)
       : plan_(std::move(plan)),
-        max_samples_(std::min(options.max_batch, kSamplesAtOnce)),
         threads_(options.threads),
-        placement_(place(plan_, max_samples_)) {
+        slots_(threads_of(options)),
+        max_samples_(std::min(options.max_batch, samples_at_once(slots_))),
+        placement_(place(plan_, max_samples_, slots_)) {
     int64_t most = 1;
     for (const ValueLayout& value : placement_.values) most = std::max(most, value.shape.c);
     all_.resize(static_cast<std::size_t>(most));
@@ -76,11 +78,17 @@ class CpuSession final : public Session {
     uint64_t bytes = 0;
     for (const PlacedStep& placed : steps_) bytes += placed.step->weight_bytes();
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto floats = static_cast<uint64_t>(placement_.value_floats + scratch_floats_ + placement_.list_ints);
+    const auto floats = static_cast<uint64_t>(placement_.value_floats + placement_.list_ints +
+                                              slots_ * (placement_.local_floats + scratch_floats_));
     return bytes + workspaces_ * floats * sizeof(float);
   }
 
  private:
+  static int threads_of(const CpuOptions& options) {
+    const cpu::ThreadLimit limit(options.threads);
+    return cpu::thread_count();
+  }
+
   void build(const CpuOptions& options) {
     int64_t weights = 0;
     for (const Node& node : plan_.nodes) weights += static_cast<int64_t>(node.weights.size());
@@ -95,8 +103,10 @@ class CpuSession final : public Session {
         std::vector<float>().swap(node.weights);
       }
     }
-    for (const PlacedStep& placed : steps_) {
-      scratch_floats_ = std::max(scratch_floats_, placed.step->scratch_floats(max_samples_));
+    for (const Section& section : placement_.sections) {
+      for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
+        scratch_floats_ = std::max(scratch_floats_, round_up(steps_[i].step->scratch_floats(section.samples), 16));
+      }
     }
     const Lease first(*this);  // a network without room for one run is refused now
   }
@@ -115,9 +125,9 @@ class CpuSession final : public Session {
         if (node.residual) {
           convolution.residual = placement_.values[*node.residual];
           convolution.residual_stays =
-              convolution.residual->offset == output.offset && keeps(plan_, *node.residual, node.activation);
+              convolution.residual->lies_where(output) && keeps(plan_, *node.residual, node.activation);
         }
-        add(tuner.choose(convolution));
+        add(tuner.choose(convolution, section_of(placement_.sections, i).samples));
         break;
       }
       case NodeKind::Depthwise: add(make_depthwise(node, inputs[0], output, gate)); break;
@@ -149,6 +159,7 @@ class CpuSession final : public Session {
     for (int64_t first = 0; first < run.n; first += max_samples_) {
       State state;
       state.values = workspace->values.get();
+      state.local = workspace->local.get();
       state.scratch = workspace->scratch.get();
       state.lists = workspace->lists.get();
       state.counts = workspace->counts.get();
@@ -172,19 +183,27 @@ class CpuSession final : public Session {
     }
   }
 
-  void run_section(const Section& section, State state, std::vector<double>* seconds) const {
-    const int64_t samples = state.samples;
-    for (state.first = 0; state.first < samples; state.first += section.samples) {
-      state.samples = std::min(section.samples, samples - state.first);
-      for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
-        if (seconds == nullptr) {
-          steps_[i].step->run(state);
-          continue;
-        }
+  void run_section(const Section& section, const State& state, std::vector<double>* seconds) const {
+    const cpu::ThreadLimit limit(slots_);
+    const std::size_t begin = steps_of_nodes_[section.first], end = steps_of_nodes_[section.end];
+    const ThreadMemory each = {placement_.local_floats, scratch_floats_};
+    if (seconds == nullptr) {
+      for_samples(state, state.samples, section.samples, each, [&](const State& some, int) {
+        for (std::size_t i = begin; i < end; ++i) steps_[i].step->run(some);
+      });
+      return;
+    }
+    const int threads = runs_apart(state.samples) ? cpu::thread_count() : 1;
+    std::vector<std::vector<double>> times(static_cast<std::size_t>(threads), std::vector<double>(end - begin));
+    for_samples(state, state.samples, section.samples, each, [&](const State& some, int thread) {
+      for (std::size_t i = begin; i < end; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        steps_[i].step->run(state);
-        (*seconds)[i] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        steps_[i].step->run(some);
+        times[thread][i - begin] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       }
+    });
+    for (const std::vector<double>& own : times) {
+      for (std::size_t i = begin; i < end; ++i) (*seconds)[i] += own[i - begin] / threads;
     }
   }
 
@@ -223,8 +242,9 @@ class CpuSession final : public Session {
       }
     }
     const auto gates = static_cast<int64_t>(placement_.gates.size());
-    Workspace workspace = {allocate<float>(placement_.value_floats), allocate<float>(scratch_floats_),
-                           allocate<int32_t>(placement_.list_ints), allocate<int32_t>(gates * max_samples_)};
+    Workspace workspace = {allocate<float>(placement_.value_floats), allocate<float>(slots_ * placement_.local_floats),
+                           allocate<float>(slots_ * scratch_floats_), allocate<int32_t>(placement_.list_ints),
+                           allocate<int32_t>(gates * max_samples_)};
     const std::lock_guard<std::mutex> lock(mutex_);
     ++workspaces_;
     idle_.reserve(workspaces_);  // so that giving one back needs no memory
@@ -232,13 +252,14 @@ class CpuSession final : public Session {
   }
 
   Plan plan_;
-  int64_t max_samples_;
   int threads_;
+  int slots_;  // threads that may each run samples of their own
+  int64_t max_samples_;
   Placement placement_;
   std::vector<int32_t> all_;
   std::vector<PlacedStep> steps_;
   std::vector<std::size_t> steps_of_nodes_;  // the first step of each node, and their number
-  int64_t scratch_floats_ = 0;
+  int64_t scratch_floats_ = 0;               // of each thread
 
   mutable std::mutex mutex_;
   std::vector<Workspace> idle_;

@@ -1,5 +1,6 @@
 // What the steps of a compiled plan work on.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -9,20 +10,23 @@
 
 namespace ftwt::session {
 
-// Samples that go through the network together: their activations stay in the last-level cache, and share each layer's
-// weights.
-constexpr int64_t kSamplesAtOnce = 8;
+// Samples whose activations the last-level cache keeps: a few for each thread, which share each layer's weights.
+inline int64_t samples_at_once(int threads) {
+  return threads == 1 ? 8 : std::max<int64_t>(threads, std::min<int64_t>(4 * threads, 32));
+}
 
 // Where a value lies in the working memory: planes [sample, c, pixels], a plane's pixels contiguous.
 struct ValueLayout {
   Shape shape;
   int64_t plane;   // floats from channel to channel
   int64_t sample;  // floats from sample to sample
-  int64_t offset;  // of the first sample
+  int64_t offset;  // of the first sample, in State::values, or in State::local where `local`
   // Which dynamic node's active channels are the only ones that are not 0; -1: any may be.
   int32_t gate = -1;
   bool whole = true;   // the others are stored, too
   bool local = false;  // there only for the samples that run now
+
+  bool lies_where(const ValueLayout& other) const { return offset == other.offset && local == other.local; }
 };
 
 // The channels that each sample of a run computes in one dynamic node.
@@ -35,20 +39,21 @@ struct Gate {
 // One run's working memory and arguments.
 struct State {
   float* values = nullptr;
+  float* local = nullptr;        // of the samples that run now
   float* scratch = nullptr;      // of the step that runs
   int32_t* lists = nullptr;      // active channels
   int32_t* counts = nullptr;     // [gates, max_samples]
   const int32_t* all = nullptr;  // 0, 1, 2 ...
   int64_t max_samples = 0;
-  int64_t first = 0;                      // of the samples that run now
-  int64_t samples = 0;                    // at most kSamplesAtOnce
+  int64_t first = 0;  // of the samples that run now
+  int64_t samples = 0;
   const uint8_t* forced_masks = nullptr;  // of sample 0
   int64_t mask_width = 0;
   const std::vector<Gate>* gates = nullptr;
 
   // Samples are numbered from the first of those that run now.
   float* sample(const ValueLayout& value, int64_t s) const {
-    return values + value.offset + ((value.local ? 0 : first) + s) * value.sample;
+    return (value.local ? local : values + first * value.sample) + value.offset + s * value.sample;
   }
 
   int32_t* list(int32_t gate, int64_t s) const {

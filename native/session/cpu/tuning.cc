@@ -11,6 +11,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
+#include "session/cpu/samples.h"
 
 namespace ftwt::session {
 namespace {
@@ -27,13 +28,14 @@ ConvVariant by_rule(const Convolution& c, const std::vector<ConvVariant>& varian
 }
 
 // What decides how fast a variant is, beside the variant.
-using Key = std::array<int64_t, 22>;
+using Key = std::array<int64_t, 23>;
 
-Key key_of(const Convolution& c, int64_t max_samples, int64_t traffic) {
+Key key_of(const Convolution& c, int64_t max_samples, int64_t together, int64_t traffic) {
   const Node& n = *c.node;
   return {static_cast<int64_t>(cpu::current_isa()),
           cpu::thread_count(),
           max_samples,
+          together,
           c.input.shape.h,
           c.input.shape.w,
           c.input.shape.c,
@@ -77,12 +79,14 @@ void read_lines(const float* from, int64_t floats) {
 // A convolution with working memory of its own, apart from the network's.
 class Trial {
  public:
-  Trial(const Convolution& convolution, int64_t max_samples) : c_(convolution), max_samples_(max_samples) {
-    const bool in_place = c_.residual && c_.residual->offset == c_.output.offset;
+  Trial(const Convolution& convolution, int64_t max_samples, int64_t together)
+      : c_(convolution), max_samples_(max_samples), together_(together) {
+    const bool in_place = c_.residual && c_.residual->lies_where(c_.output);
     int64_t end = 0;
     for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
       if (value == nullptr) continue;
       value->offset = end;
+      value->local = false;
       end += value->sample * max_samples + 256;
     }
     if (in_place) c_.residual->offset = c_.output.offset;
@@ -105,16 +109,15 @@ class Trial {
     state.counts = counts_.data();
     state.all = all_.data();
     state.max_samples = max_samples_;
-    state.samples = samples;
     state.gates = &gates_;
     const auto start = std::chrono::steady_clock::now();
-    step.run(state);
+    for_samples(state, samples, together_, {0, scratch_each_}, [&](const State& some, int) { step.run(some); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   void reserve(const Step& step) {
-    const int64_t floats = std::max<int64_t>(step.scratch_floats(max_samples_), static_cast<int64_t>(scratch_.size()));
-    scratch_.resize(static_cast<std::size_t>(floats));
+    scratch_each_ = std::max(scratch_each_, round_up(step.scratch_floats(together_), 16));
+    scratch_.resize(static_cast<std::size_t>(scratch_each_ * cpu::thread_count()));
   }
 
   // Working memory is used by every layer: what other layers leave in the caches is this.
@@ -150,7 +153,8 @@ class Trial {
   }
 
   Convolution c_;
-  int64_t max_samples_;
+  int64_t max_samples_, together_;
+  int64_t scratch_each_ = 0;
   cpu::Floats values_, scratch_;
   std::vector<int32_t> lists_, counts_, all_;
   std::vector<Gate> gates_;
@@ -178,8 +182,8 @@ void Tuner::pass_through_caches() {
 
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
-ConvVariant Tuner::measure(const Convolution& c, const std::vector<ConvVariant>& variants) {
-  Trial trial(c, max_samples_);
+ConvVariant Tuner::measure(const Convolution& c, int64_t together, const std::vector<ConvVariant>& variants) {
+  Trial trial(c, max_samples_, together);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {
     steps.push_back(make_convolution(trial.convolution(), variant));
@@ -206,7 +210,7 @@ ConvVariant Tuner::measure(const Convolution& c, const std::vector<ConvVariant>&
   return variants[std::min_element(scores.begin(), scores.end()) - scores.begin()];
 }
 
-std::unique_ptr<Step> Tuner::choose(const Convolution& c) {
+std::unique_ptr<Step> Tuner::choose(const Convolution& c, int64_t together) {
   const std::vector<ConvVariant> variants = possible_variants(c);
   for (ConvVariant variant : variants) {
     if (options_.variant == variant_name(variant)) return make_convolution(c, variant);
@@ -214,10 +218,10 @@ std::unique_ptr<Step> Tuner::choose(const Convolution& c) {
   if (!options_.measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
   static std::mutex mutex;
   static std::map<Key, ConvVariant> known;
-  const Key key = key_of(c, max_samples_, traffic_);
+  const Key key = key_of(c, max_samples_, together, traffic_);
   const std::lock_guard<std::mutex> lock(mutex);
   const auto found = known.find(key);
-  const ConvVariant variant = found != known.end() ? found->second : known[key] = measure(c, variants);
+  const ConvVariant variant = found != known.end() ? found->second : known[key] = measure(c, together, variants);
   return make_convolution(c, variant);
 }
 

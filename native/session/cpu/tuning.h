@@ -12,10 +12,11 @@ class Tuner {
  public:
   // `weights`: of the whole network, in floats.
   Tuner(const CpuOptions& options, int64_t max_samples, int64_t weights);
-  std::unique_ptr<Step> choose(const Convolution& convolution);
+  // `together`: samples that run together, of each thread.
+  std::unique_ptr<Step> choose(const Convolution& convolution, int64_t together);
 
  private:
-  ConvVariant measure(const Convolution& convolution, const std::vector<ConvVariant>& variants);
+  ConvVariant measure(const Convolution& convolution, int64_t together, const std::vector<ConvVariant>& variants);
   void pass_through_caches();
 
   const CpuOptions& options_;

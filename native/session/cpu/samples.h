@@ -1,0 +1,47 @@
+// How samples are shared out among threads.
+#pragma once
+#include <algorithm>
+
+#include "cpu/thread_pool.h"
+#include "session/cpu/state.h"
+
+namespace ftwt::session {
+
+// Where every thread gets as many samples, each runs some of its own: it waits for nobody and finds its data in its own
+// caches. Else all threads share the work of each step.
+inline bool runs_apart(int64_t samples) {
+  const int threads = cpu::thread_count();
+  return threads > 1 && samples > 0 && samples % threads == 0;
+}
+
+// Of working memory, in floats.
+struct ThreadMemory {
+  int64_t local, scratch;
+};
+
+// Calls body(state, thread) for all samples, at most `together` of them at a time. `each`: a thread's part of the
+// state's memory.
+template <typename Body>
+void for_samples(const State& state, int64_t samples, int64_t together, ThreadMemory each, const Body& body) {
+  const bool apart = runs_apart(samples);
+  const int64_t parts = apart ? cpu::thread_count() : 1;
+  const int64_t groups = parts * ((samples / parts + together - 1) / together);
+  const auto run = [&](State some, int64_t group, int thread) {
+    some.first = samples * group / groups;
+    some.samples = samples * (group + 1) / groups - some.first;
+    body(some, thread);
+  };
+  if (!apart) {
+    for (int64_t group = 0; group < groups; ++group) run(state, group, 0);
+    return;
+  }
+  cpu::parallel_share(groups, 1, [&](int64_t begin, int64_t end, int thread) {
+    const cpu::ThreadLimit alone(1);
+    State own = state;
+    own.local += thread * each.local;
+    own.scratch += thread * each.scratch;
+    for (int64_t group = begin; group < end; ++group) run(own, group, thread);
+  });
+}
+
+}  // namespace ftwt::session
