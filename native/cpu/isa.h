@@ -38,6 +38,17 @@ FTWT_INLINE Vec load(const float* p) { return *reinterpret_cast<const VecU*>(p);
 FTWT_INLINE void store(float* p, Vec v) { *reinterpret_cast<VecU*>(p) = v; }
 FTWT_INLINE Vec splat(float x) { return x - Vec{}; }
 FTWT_INLINE Vec select(IVec mask, Vec a, Vec b) { return mask ? a : b; }
+// sum + a * b. Of tiles that fill the register file GCC otherwise moves sums between registers, and to memory and back.
+FTWT_INLINE Vec multiply_add(Vec sum, Vec a, Vec b) {
+#if defined(FTWT_ISA_avx512)
+  asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#elif defined(FTWT_ISA_avx2)
+  asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+#else
+  sum += a * b;
+#endif
+  return sum;
+}
 FTWT_INLINE Vec vmax(Vec a, Vec b) { return a > b ? a : b; }
 FTWT_INLINE Vec vmin(Vec a, Vec b) { return a < b ? a : b; }
 

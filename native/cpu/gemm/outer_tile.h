@@ -52,7 +52,7 @@ __attribute__((noinline)) void run_outer_tile(const OuterTile& tile) {
     for (int m = 0; m < MR; ++m) {
       const Vec a = splat(row[m]);
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[m][v] += a * b[v];
+      for (int v = 0; v < NV; ++v) acc[m][v] = multiply_add(acc[m][v], a, b[v]);
     }
   }
   float* const partial = tile.partial;

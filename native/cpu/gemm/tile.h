@@ -92,7 +92,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
       for (int m = 0; m < MR; ++m) {
         const Vec a = splat(row[m][k]);
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) acc[m][v] += a * b[v];
+        for (int v = 0; v < NV; ++v) acc[m][v] = multiply_add(acc[m][v], a, b[v]);
       }
     }
   }

@@ -78,7 +78,7 @@ FTWT_INLINE void add_product(const Vec (&x)[NV], const Weight& weight, Vec (&acc
   for (int m = 0; m < MR; ++m) {
     const Vec w = splat(weight(m));
 #pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) acc[m][v] += w * x[v];
+    for (int v = 0; v < NV; ++v) acc[m][v] = multiply_add(acc[m][v], w, x[v]);
   }
 }
 

@@ -6,38 +6,48 @@ namespace ftwt::FTWT_ISA {
 
 namespace {
 
-constexpr int kSamples = 4;  // that share one pass over the weights
+constexpr int kSamples = 3;  // that share one pass over the weights: their sums of kVectors fill the register file
+constexpr int kVectors = 4;
 
-template <int samples>
-FTWT_INLINE void dense_vector(const float* x, int64_t x_stride, int64_t rows, const float* weights, int64_t row_stride,
-                              const float* bias, int64_t count, Activation activation, float* y, int64_t y_stride) {
-  const bool whole = count >= kLanes;
-  const Vec start = bias == nullptr ? Vec{} : load_some(bias, count);
-  Vec acc[samples];
-  for (int s = 0; s < samples; ++s) acc[s] = start;
-  for (int64_t j = 0; j < rows; ++j) {
-    const float* row = weights + j * row_stride;
-    const Vec w = whole ? load(row) : load_partial(row, count);
+// `vectors` of outputs, the last of which may end early, for `samples`.
+template <int samples, int vectors>
+FTWT_INLINE void dense_block(const cpu::DenseRows& d, const float* x, int64_t first, int64_t count, float* y) {
+  Vec acc[samples][vectors];
 #pragma GCC unroll 4
-    for (int s = 0; s < samples; ++s) acc[s] += splat(x[s * x_stride + j]) * w;
+  for (int v = 0; v < vectors; ++v) {
+    const Vec start = d.bias == nullptr ? Vec{} : load_some(d.bias + first + v * kLanes, count - v * kLanes);
+#pragma GCC unroll 4
+    for (int s = 0; s < samples; ++s) acc[s][v] = start;
   }
-  for (int s = 0; s < samples; ++s) store_some(y + s * y_stride, activate(acc[s], activation), count);
+  const bool whole = count >= vectors * kLanes;
+  const float* row = d.weights + first;
+  for (int64_t j = 0; j < d.length; ++j, row += d.row_stride) {
+    Vec w[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
+      w[v] = whole ? load(row + v * kLanes) : load_some(row + v * kLanes, count - v * kLanes);
+    }
+#pragma GCC unroll 4
+    for (int s = 0; s < samples; ++s) {
+      const Vec value = splat(x[s * d.x_stride + j]);
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) acc[s][v] = multiply_add(acc[s][v], value, w[v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int s = 0; s < samples; ++s) {
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) {
+      store_some(y + s * d.y_stride + first + v * kLanes, activate(acc[s][v], d.activation), count - v * kLanes);
+    }
+  }
 }
 
-// Four vectors of one sample: independent sums hide the latency of the multiply-adds.
-FTWT_INLINE void dense_four(const float* x, int64_t rows, const float* weights, int64_t row_stride, const float* bias,
-                            Activation activation, float* y) {
-  Vec acc[4];
-#pragma GCC unroll 4
-  for (int v = 0; v < 4; ++v) acc[v] = bias == nullptr ? Vec{} : load(bias + v * kLanes);
-  for (int64_t j = 0; j < rows; ++j) {
-    const float* row = weights + j * row_stride;
-    const Vec value = splat(x[j]);
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) acc[v] += value * load(row + v * kLanes);
-  }
-#pragma GCC unroll 4
-  for (int v = 0; v < 4; ++v) store(y + v * kLanes, activate(acc[v], activation));
+// Up to kVectors of outputs.
+template <int samples>
+FTWT_INLINE void dense_vectors(const cpu::DenseRows& d, const float* x, int64_t first, int64_t count, float* y) {
+  if (count >= kVectors * kLanes) return dense_block<samples, kVectors>(d, x, first, kVectors * kLanes, y);
+  for (int64_t i = 0; i < count; i += kLanes) dense_block<samples, 1>(d, x, first + i, count - i, y);
 }
 
 }  // namespace
@@ -87,26 +97,20 @@ float plane_sum(const float* x, int64_t count) {
   return result;
 }
 
-void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,
-                   int64_t row_stride, const float* bias, int64_t begin, int64_t end, Activation activation, float* y,
-                   int64_t y_stride) {
-  int64_t sample = 0;
-  const auto at = [](const float* p, int64_t offset) { return p == nullptr ? nullptr : p + offset; };
-  for (; sample + kSamples <= count; sample += kSamples) {
-    for (int64_t o = begin; o < end; o += kLanes) {
-      dense_vector<kSamples>(x + sample * x_stride, x_stride, rows, weights + o, row_stride, at(bias, o), end - o,
-                             activation, y + sample * y_stride + o, y_stride);
-    }
-  }
-  for (; sample < count; ++sample) {
-    int64_t o = begin;
-    for (; o + 4 * kLanes <= end; o += 4 * kLanes) {
-      dense_four(x + sample * x_stride, rows, weights + o, row_stride, at(bias, o), activation,
-                 y + sample * y_stride + o);
-    }
-    for (; o < end; o += kLanes) {
-      dense_vector<1>(x + sample * x_stride, x_stride, rows, weights + o, row_stride, at(bias, o), end - o, activation,
-                      y + sample * y_stride + o, y_stride);
+void dense_columns(const cpu::DenseRows& d, int64_t samples, int64_t begin, int64_t end) {
+  const int64_t groups = (samples + kSamples - 1) / kSamples;
+  // Each weight comes from afar once, for the first samples.
+  for (int64_t first = begin; first < end; first += kVectors * kLanes) {
+    const int64_t count = end - first;
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t sample = samples * group / groups;
+      const float* x = d.x + sample * d.x_stride;
+      float* y = d.y + sample * d.y_stride;
+      switch (samples * (group + 1) / groups - sample) {
+        case 1: dense_vectors<1>(d, x, first, count, y); break;
+        case 2: dense_vectors<2>(d, x, first, count, y); break;
+        default: dense_vectors<kSamples>(d, x, first, count, y);
+      }
     }
   }
 }

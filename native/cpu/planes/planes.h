@@ -139,6 +139,19 @@ struct DotRows {
   int64_t out_stride;
 };
 
+// y[s, o] = activation(bias[o] + sum over j: x[s, j] * weights[j, o])
+struct DenseRows {
+  const float* weights;  // [length, row_stride]
+  int64_t row_stride;
+  int64_t length;
+  const float* x;  // [samples, x_stride]
+  int64_t x_stride;
+  const float* bias;  // or none
+  Activation activation;
+  float* y;  // [samples, y_stride]
+  int64_t y_stride;
+};
+
 // A dense layer [inputs, outputs] whose weights are scale * byte, to within `error`, and all of a column to within
 // `norm` (Euclidean).
 struct ScreenedWeights {
@@ -215,11 +228,8 @@ FTWT_DECLARE_KERNEL(
     // One plane; cells in the padding count for nothing. Needs pool_scratch_floats() at `columns`.
     int64_t pool_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* columns, float* out);
-    // y[s * y_stride + o] = activation(bias[o] + sum over j: x[s * x_stride + j] * weights[j * row_stride + o]) for
-    // o in [begin, end): the samples [0, count) share a pass over the weights. The sum runs over ascending j.
-    void dense_columns(const float* x, int64_t x_stride, int64_t count, int64_t rows, const float* weights,
-                       int64_t row_stride, const float* bias, int64_t begin, int64_t end, ftwt::Activation activation,
-                       float* y, int64_t y_stride);
+    // The outputs [begin, end) of `samples`. The sum runs over ascending j.
+    void dense_columns(const ftwt::cpu::DenseRows& dense, int64_t samples, int64_t begin, int64_t end);
     // y[o] = bias[o] + rest * sums[o] + sum over j < count: x[j] * weights[list[j] * row_stride + o], o in [begin,
     // end).
     void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,

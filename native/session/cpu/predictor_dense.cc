@@ -58,8 +58,9 @@ class ExactDense final : public PredictorDense {
       for (int64_t block = begin; block < end; ++block) {
         const int64_t first = block * kColumns, last = std::min(outputs_, first + kColumns);
         if (!gated) {
-          all(rows.features, rows.feature_stride, state.samples, inputs, predictor_.weights.data(), outputs_,
-              predictor_.bias.data(), first, last, Activation::Linear, rows.logits, rows.logit_stride);
+          all({predictor_.weights.data(), outputs_, inputs, rows.features, rows.feature_stride, predictor_.bias.data(),
+               Activation::Linear, rows.logits, rows.logit_stride},
+              state.samples, first, last);
         }
         for (int64_t s = 0; gated && s < state.samples; ++s) {
           const float* features = rows.features + s * rows.feature_stride;
