@@ -129,8 +129,8 @@ class ScreenedDense final : public PredictorDense {
     const int64_t work = input_.shape.c * kColumns * state.samples;
     // Blocks, each read once for all samples.
     cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t s = 0; s < state.samples; ++s) {
-        for (int64_t block = begin; block < end; ++block) {
+      for (int64_t block = begin; block < end; ++block) {
+        for (int64_t s = 0; s < state.samples; ++s) {
           decide(block, features[s], s > 0, all_features(rows, s), rows.logits + s * rows.logit_stride);
         }
       }
