@@ -220,6 +220,13 @@ FTWT_DECLARE_KERNEL(
     void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
                          const ftwt::cpu::WinogradOutput& output);)
 FTWT_DECLARE_KERNEL(
+    // planes[c * plane + i] = pixels[i * channels + c]
+    void split_pixels(const float* pixels, int64_t count, int64_t channels, float* planes, int64_t plane);
+    // mask[i] = x[i] > 0
+    void positive_channels(const float* x, int64_t count, uint8_t* mask);
+    // The i whose mask[i] is 1, of those that are 0 or 1, ascending; returns how many. `list` has room for all.
+    int64_t list_channels(const uint8_t* mask, int64_t count, int32_t* list);)
+FTWT_DECLARE_KERNEL(
     // y = activation(a + b), b or none; y may be a or b.
     void plane_add(const float* a, const float* b, int64_t count, ftwt::Activation activation, float* y);
     // y = activation(x * scale + shift)

@@ -18,21 +18,33 @@ FTWT_INLINE int64_t phases(int64_t k, int64_t dilation, int64_t stride) {
   return smallest(stride, (k - 1) * dilation + 1);
 }
 
-// Every `stride`-th of `count` floats.
-FTWT_INLINE void copy_strided(const float* from, int64_t stride, int64_t count, float* to) {
-  int64_t i = 0;
-  if (stride == 1) {
-    for (; i < count; i += kLanes) store_some(to + i, load_some(from + i, count - i), count - i);
-    return;
+FTWT_INLINE void copy_floats(const float* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; i += kLanes) store_some(to + i, load_some(from + i, count - i), count - i);
+}
+
+// Columns of one phase: from..to of the phase, which a row of the plane has.
+struct PhaseColumns {
+  int64_t from, to;
+};
+
+FTWT_INLINE PhaseColumns columns_of_phase(const cpu::PlaneWindow& w, int64_t phase) {
+  // Column x of the phase is source column x * stride_w + phase - pad_left.
+  const int64_t shift = phase - w.pad_left;
+  const int64_t from = shift < 0 ? (-shift + w.stride_w - 1) / w.stride_w : 0;
+  const int64_t fitting = w.w - shift > 0 ? (w.w - shift + w.stride_w - 1) / w.stride_w : 0;
+  return {from, largest(from, smallest(fitting, w.out_w + last_shift(w.kw, w.dilation_w, w.stride_w)))};
+}
+
+// Floats at even places of a row of `count`, and those at odd ones, so many of each.
+FTWT_INLINE void split_row(const float* row, int64_t count, float* even, int64_t evens, float* odd, int64_t odds) {
+  const int64_t most = largest(evens, odds);
+  for (int64_t i = 0; i < most; i += kLanes) {
+    const int64_t left = count - 2 * i;
+    const Vec a = load_some(row + 2 * i, left);
+    const Vec b = left > kLanes ? load_some(row + 2 * i + kLanes, left - kLanes) : Vec{};
+    if (i < evens) store_some(even + i, even_lanes(a, b), evens - i);
+    if (i < odds) store_some(odd + i, odd_lanes(a, b), odds - i);
   }
-  if (stride == 2) {
-    for (; i + kLanes < count; i += kLanes) {  // not the last: it would read one float beyond
-      Vec part[2];
-      load_interleaved<2>(from + 2 * i, part);
-      store(to + i, part[0]);
-    }
-  }
-  for (; i < count; ++i) to[i] = from[i * stride];
 }
 
 // The one phase of strides of 1, without a division: planes may be small.
@@ -41,7 +53,34 @@ FTWT_INLINE void copy_rows(const cpu::ShiftedLayout& layout, const float* plane,
   const int64_t end = smallest(w.w + w.pad_left, w.out_w + (w.kw - 1) * w.dilation_w);
   const int64_t last = smallest(layout.rows, w.h + w.pad_top);
   for (int64_t row = largest(0, w.pad_top); row < last; ++row) {
-    copy_strided(plane + (row - w.pad_top) * w.w, 1, end - w.pad_left, shifted + row * layout.row + w.pad_left);
+    copy_floats(plane + (row - w.pad_top) * w.w, end - w.pad_left, shifted + row * layout.row + w.pad_left);
+  }
+}
+
+// Calls body(row of the plane, row of the phase) for the rows that a phase has of the plane.
+template <typename Body>
+FTWT_INLINE void for_each_row(const cpu::ShiftedLayout& layout, int64_t phase, const float* plane, const Body& body) {
+  const cpu::PlaneWindow& w = layout.window;
+  for (int64_t row = 0; row < layout.rows; ++row) {
+    const int64_t y = row * w.stride_h + phase - w.pad_top;
+    if (y >= 0 && y < w.h) body(plane + y * w.w, row);
+  }
+}
+
+// All phases of strides of 2: those that no tap reads have no columns.
+FTWT_INLINE void split_rows(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t odd = 1 - w.pad_left % 2;  // the phase that has the columns of odd numbers
+  const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
+  const auto columns = [&](int64_t phase) { return phase < phases_w ? columns_of_phase(w, phase) : PhaseColumns{}; };
+  const PhaseColumns evens = columns(1 - odd), odds = columns(odd);
+  for (int64_t phase_y = 0; phase_y < phases(w.kh, w.dilation_h, w.stride_h); ++phase_y) {
+    float* to = shifted + phases_w * phase_y * layout.phase;
+    for_each_row(layout, phase_y, plane, [&](const float* from, int64_t row) {
+      float* at = to + row * layout.row;
+      split_row(from, w.w, at + (1 - odd) * layout.phase + evens.from, evens.to - evens.from,
+                at + odd * layout.phase + odds.from, odds.to - odds.from);
+    });
   }
 }
 
@@ -79,20 +118,15 @@ void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* sh
   memset(shifted, 0, static_cast<size_t>(layout.stride) * sizeof(float));
   if (w.stride_h == 1 && w.stride_w == 1) return copy_rows(layout, plane, shifted);
   const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
+  if (w.stride_w == 2) return split_rows(layout, plane, shifted);
   for (int64_t phase_y = 0; phase_y < phases(w.kh, w.dilation_h, w.stride_h); ++phase_y) {
     for (int64_t phase_x = 0; phase_x < phases_w; ++phase_x) {
       float* to = shifted + (phase_y * phases_w + phase_x) * layout.phase;
-      // Column x of the phase is source column x * stride_w + phase_x - pad_left.
-      const int64_t shift = phase_x - w.pad_left;
-      const int64_t first = shift < 0 ? (-shift + w.stride_w - 1) / w.stride_w : 0;
-      const int64_t fitting = w.w - shift > 0 ? (w.w - shift + w.stride_w - 1) / w.stride_w : 0;
-      const int64_t end = smallest(fitting, w.out_w + last_shift(w.kw, w.dilation_w, w.stride_w));
-      for (int64_t row = 0; row < layout.rows && first < end; ++row) {
-        const int64_t y = row * w.stride_h + phase_y - w.pad_top;
-        if (y < 0 || y >= w.h) continue;
-        copy_strided(plane + y * w.w + first * w.stride_w + shift, w.stride_w, end - first,
-                     to + row * layout.row + first);
-      }
+      const PhaseColumns columns = columns_of_phase(w, phase_x);
+      for_each_row(layout, phase_y, plane, [&](const float* from, int64_t row) {
+        from += phase_x - w.pad_left;
+        for (int64_t x = columns.from; x < columns.to; ++x) to[row * layout.row + x] = from[x * w.stride_w];
+      });
     }
   }
 }

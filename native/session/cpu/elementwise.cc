@@ -238,6 +238,7 @@ class ReshapeStep final : public PlaneStep {
 }  // namespace
 
 void read_images(const float* images, const State& state, const ValueLayout& value) {
+  const auto split = FTWT_KERNEL(split_pixels);
   const Shape shape = value.shape;
   // A block of pixels is read from memory once, and from the cache for every channel.
   const int64_t block = std::max<int64_t>(16, kImageBlock / shape.c);
@@ -246,11 +247,8 @@ void read_images(const float* images, const State& state, const ValueLayout& val
     for (int64_t i = begin; i < end; ++i) {
       const int64_t s = i / blocks, first = i % blocks * block;
       const int64_t last = std::min(first + block, shape.pixels());
-      const float* from = images + s * shape.floats();
-      for (int64_t channel = 0; channel < shape.c; ++channel) {
-        float* to = state.sample(value, s) + channel * value.plane;
-        for (int64_t p = first; p < last; ++p) to[p] = from[p * shape.c + channel];
-      }
+      split(images + s * shape.floats() + first * shape.c, last - first, shape.c, state.sample(value, s) + first,
+            value.plane);
     }
   });
 }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kSampleGrain = 1024;  // channels
 
-// A predictor: pooling, softmax, dense layer, and the list of the channels whose logit is positive.
+// A predictor: pooling, softmax, dense layer, and the mask and the list of the channels whose logit is positive.
 class PredictorStep final : public Step {
  public:
   PredictorStep(const Node& node, const ValueLayout& input, int32_t gate)
@@ -61,14 +61,13 @@ class PredictorStep final : public Step {
 
   void list(const State& state, int64_t s, const float* logits) const {
     const int64_t channels = node_.out.c;
-    int32_t* active = state.list(gate_, s);
-    const uint8_t* forced = state.forced(gate_, s);
-    int32_t count = 0;
-    for (int64_t i = 0; i < channels; ++i) {
-      active[count] = static_cast<int32_t>(i);
-      count += forced != nullptr ? forced[i] != 0 : logits[i] > 0;
+    uint8_t* mask = state.mask(gate_, s);
+    if (const uint8_t* forced = state.forced(gate_, s)) {
+      std::copy_n(forced, channels, mask);
+    } else {
+      FTWT_KERNEL(positive_channels)(logits, channels, mask);
     }
-    state.count(gate_, s) = count;
+    state.count(gate_, s) = static_cast<int32_t>(FTWT_KERNEL(list_channels)(mask, channels, state.list(gate_, s)));
   }
 
   const Node& node_;

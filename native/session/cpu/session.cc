@@ -28,6 +28,7 @@ std::unique_ptr<T[], FreeBlock> allocate(int64_t count) {
 struct Workspace {
   std::unique_ptr<float[], FreeBlock> values, local, scratch;
   std::unique_ptr<int32_t[], FreeBlock> lists, counts;
+  std::unique_ptr<uint8_t[], FreeBlock> masks;  // where nobody asks for them
 };
 
 struct PlacedStep {
@@ -80,7 +81,7 @@ class CpuSession final : public Session {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto floats = static_cast<uint64_t>(placement_.value_floats + placement_.list_ints +
                                               slots_ * (placement_.local_floats + scratch_floats_));
-    return bytes + workspaces_ * floats * sizeof(float);
+    return bytes + workspaces_ * (floats * sizeof(float) + static_cast<uint64_t>(plan_.mask_width() * max_samples_));
   }
 
  private:
@@ -168,17 +169,15 @@ class CpuSession final : public Session {
       state.samples = std::min(max_samples_, run.n - first);
       state.mask_width = width;
       state.gates = &placement_.gates;
+      state.masks = run.masks != nullptr ? run.masks + first * width : workspace->masks.get();
       if (run.forced_masks != nullptr) state.forced_masks = run.forced_masks + first * width;
       read_images(run.images + first * plan_.input.floats(), state, placement_.values[0]);
       for (const Section& section : placement_.sections) run_section(section, state, seconds);
       write_images(state, placement_.values[plan_.output], run.output + first * outputs);
-      for (int64_t s = 0; s < state.samples; ++s) {
-        if (run.active_counts != nullptr) {
-          for (int64_t g = 0; g < gates; ++g) {
-            run.active_counts[(first + s) * gates + g] = state.counts[g * max_samples_ + s];
-          }
+      for (int64_t s = 0; s < state.samples && run.active_counts != nullptr; ++s) {
+        for (int64_t g = 0; g < gates; ++g) {
+          run.active_counts[(first + s) * gates + g] = state.counts[g * max_samples_ + s];
         }
-        if (run.masks != nullptr) write_masks(state, s, run.masks + (first + s) * width);
       }
     }
   }
@@ -204,14 +203,6 @@ class CpuSession final : public Session {
     });
     for (const std::vector<double>& own : times) {
       for (std::size_t i = begin; i < end; ++i) (*seconds)[i] += own[i - begin] / threads;
-    }
-  }
-
-  void write_masks(const State& state, int64_t s, uint8_t* masks) const {
-    std::fill_n(masks, state.mask_width, uint8_t{0});
-    for (std::size_t g = 0; g < placement_.gates.size(); ++g) {
-      const cpu::ChannelList active = state.active(static_cast<int32_t>(g), s, placement_.gates[g].channels);
-      for (int64_t i = 0; i < active.count; ++i) masks[placement_.gates[g].mask_offset + active.index[i]] = 1;
     }
   }
 
@@ -242,9 +233,10 @@ class CpuSession final : public Session {
       }
     }
     const auto gates = static_cast<int64_t>(placement_.gates.size());
-    Workspace workspace = {allocate<float>(placement_.value_floats), allocate<float>(slots_ * placement_.local_floats),
-                           allocate<float>(slots_ * scratch_floats_), allocate<int32_t>(placement_.list_ints),
-                           allocate<int32_t>(gates * max_samples_)};
+    Workspace workspace = {
+        allocate<float>(placement_.value_floats),  allocate<float>(slots_ * placement_.local_floats),
+        allocate<float>(slots_ * scratch_floats_), allocate<int32_t>(placement_.list_ints),
+        allocate<int32_t>(gates * max_samples_),   allocate<uint8_t>(plan_.mask_width() * max_samples_)};
     const std::lock_guard<std::mutex> lock(mutex_);
     ++workspaces_;
     idle_.reserve(workspaces_);  // so that giving one back needs no memory

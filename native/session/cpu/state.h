@@ -47,7 +47,8 @@ struct State {
   int64_t max_samples = 0;
   int64_t first = 0;  // of the samples that run now
   int64_t samples = 0;
-  const uint8_t* forced_masks = nullptr;  // of sample 0
+  uint8_t* masks = nullptr;               // [samples, mask_width], of sample 0
+  const uint8_t* forced_masks = nullptr;  // the same, or none
   int64_t mask_width = 0;
   const std::vector<Gate>* gates = nullptr;
 
@@ -60,8 +61,10 @@ struct State {
     return lists + (*gates)[gate].list_offset + (first + s) * (*gates)[gate].channels;
   }
   int32_t& count(int32_t gate, int64_t s) const { return counts[gate * max_samples + first + s]; }
+  int64_t mask_at(int32_t gate, int64_t s) const { return (first + s) * mask_width + (*gates)[gate].mask_offset; }
+  uint8_t* mask(int32_t gate, int64_t s) const { return masks + mask_at(gate, s); }
   const uint8_t* forced(int32_t gate, int64_t s) const {
-    return forced_masks == nullptr ? nullptr : forced_masks + (first + s) * mask_width + (*gates)[gate].mask_offset;
+    return forced_masks == nullptr ? nullptr : forced_masks + mask_at(gate, s);
   }
 
   cpu::ChannelList active(int32_t gate, int64_t s, int64_t channels) const {
