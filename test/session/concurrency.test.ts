@@ -89,6 +89,30 @@ test('the number of threads may change between runs and during them', async () =
   session.dispose();
 });
 
+test('threads that run images of their own give what one thread gives', () => {
+  const { threads } = binding.info();
+  try {
+    for (const dense of [false, true]) {
+      const outcomes = [1, 2, 3, 5, 16].map((count) => {
+        setThreads(count);
+        const { session, batches } = smallSession({ dense });
+        const results = batches.map((x) => outcome(session.run(x, { masks: true })));
+        const [x, { masks, logits }] = [batches.at(-1)!, results.at(-1)!];
+        assert.deepEqual(session.run(x, { forcedMasks: masks }).logits, logits);
+        assert.ok(session.profile(x).every(({ milliseconds }) => milliseconds >= 0));
+        session.dispose();
+        return { count, results };
+      });
+      const [alone, ...others] = outcomes;
+      for (const { count, results } of others) {
+        assert.deepEqual(results, alone.results, `${count} threads`);
+      }
+    }
+  } finally {
+    setThreads(threads);
+  }
+});
+
 test('a session of fewer threads than there are', async () => {
   const { session, batches } = smallSession();
   const { threads } = binding.info();

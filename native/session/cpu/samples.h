@@ -7,23 +7,23 @@
 
 namespace ftwt::session {
 
-// Where every thread gets as many samples, each runs some of its own: it waits for nobody and finds its data in its own
-// caches. Else all threads share the work of each step.
-inline bool runs_apart(int64_t samples) {
-  const int threads = cpu::thread_count();
-  return threads > 1 && samples > 0 && samples % threads == 0;
-}
-
-// Of working memory, in floats.
+// Parts of a state's memory, one for each thread that may run samples of its own.
 struct ThreadMemory {
-  int64_t local, scratch;
+  int threads;
+  int64_t local, scratch;  // floats of each
+
+  // Where every thread gets as many samples, each runs its own: it waits for nobody and finds its data in its own
+  // caches. Else all threads share the work of each step.
+  bool runs_apart(int64_t samples) const {
+    const int running = cpu::thread_count();
+    return running > 1 && running <= threads && samples > 0 && samples % running == 0;
+  }
 };
 
-// Calls body(state, thread) for all samples, at most `together` of them at a time. `each`: a thread's part of the
-// state's memory.
+// Calls body(state, thread) for all samples, at most `together` of them at a time.
 template <typename Body>
 void for_samples(const State& state, int64_t samples, int64_t together, ThreadMemory each, const Body& body) {
-  const bool apart = runs_apart(samples);
+  const bool apart = each.runs_apart(samples);
   const int64_t parts = apart ? cpu::thread_count() : 1;
   const int64_t groups = parts * ((samples / parts + together - 1) / together);
   const auto run = [&](State some, int64_t group, int thread) {

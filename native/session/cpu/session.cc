@@ -52,9 +52,10 @@ class CpuSession final : public Session {
   CpuSession(Plan plan, const CpuOptions& options)
       : plan_(std::move(plan)),
         threads_(options.threads),
-        slots_(threads_of(options)),
-        max_samples_(std::min(options.max_batch, samples_at_once(slots_))),
-        placement_(place(plan_, max_samples_, slots_)) {
+        max_samples_(std::min(options.max_batch, samples_at_once(threads_of(options)))),
+        memory_{max_samples_ < threads_of(options) ? 1 : threads_of(options), 0, 0},
+        placement_(place(plan_, max_samples_, memory_.threads)) {
+    memory_.local = placement_.local_floats;
     int64_t most = 1;
     for (const ValueLayout& value : placement_.values) most = std::max(most, value.shape.c);
     all_.resize(static_cast<std::size_t>(most));
@@ -80,7 +81,7 @@ class CpuSession final : public Session {
     for (const PlacedStep& placed : steps_) bytes += placed.step->weight_bytes();
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto floats = static_cast<uint64_t>(placement_.value_floats + placement_.list_ints +
-                                              slots_ * (placement_.local_floats + scratch_floats_));
+                                              memory_.threads * (memory_.local + memory_.scratch));
     return bytes + workspaces_ * (floats * sizeof(float) + static_cast<uint64_t>(plan_.mask_width() * max_samples_));
   }
 
@@ -106,7 +107,7 @@ class CpuSession final : public Session {
     }
     for (const Section& section : placement_.sections) {
       for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
-        scratch_floats_ = std::max(scratch_floats_, round_up(steps_[i].step->scratch_floats(section.samples), 16));
+        memory_.scratch = std::max(memory_.scratch, round_up(steps_[i].step->scratch_floats(section.samples), 16));
       }
     }
     const Lease first(*this);  // a network without room for one run is refused now
@@ -157,7 +158,8 @@ class CpuSession final : public Session {
     const int64_t outputs = plan_.shape(plan_.output).floats();
     const auto width = plan_.mask_width();
     const auto gates = static_cast<int64_t>(placement_.gates.size());
-    for (int64_t first = 0; first < run.n; first += max_samples_) {
+    for (int64_t first = 0, samples = 0; first < run.n; first += samples) {
+      samples = samples_of_part(run.n - first);
       State state;
       state.values = workspace->values.get();
       state.local = workspace->local.get();
@@ -166,7 +168,7 @@ class CpuSession final : public Session {
       state.counts = workspace->counts.get();
       state.all = all_.data();
       state.max_samples = max_samples_;
-      state.samples = std::min(max_samples_, run.n - first);
+      state.samples = samples;
       state.mask_width = width;
       state.gates = &placement_.gates;
       state.masks = run.masks != nullptr ? run.masks + first * width : workspace->masks.get();
@@ -182,19 +184,24 @@ class CpuSession final : public Session {
     }
   }
 
+  // Of the samples that are left: as many as the threads divide, then the rest.
+  int64_t samples_of_part(int64_t left) const {
+    const int64_t most = std::min(max_samples_, left);
+    const int threads = cpu::thread_count();
+    return threads <= memory_.threads && most > threads ? most - most % threads : most;
+  }
+
   void run_section(const Section& section, const State& state, std::vector<double>* seconds) const {
-    const cpu::ThreadLimit limit(slots_);
     const std::size_t begin = steps_of_nodes_[section.first], end = steps_of_nodes_[section.end];
-    const ThreadMemory each = {placement_.local_floats, scratch_floats_};
     if (seconds == nullptr) {
-      for_samples(state, state.samples, section.samples, each, [&](const State& some, int) {
+      for_samples(state, state.samples, section.samples, memory_, [&](const State& some, int) {
         for (std::size_t i = begin; i < end; ++i) steps_[i].step->run(some);
       });
       return;
     }
-    const int threads = runs_apart(state.samples) ? cpu::thread_count() : 1;
+    const int threads = memory_.runs_apart(state.samples) ? cpu::thread_count() : 1;
     std::vector<std::vector<double>> times(static_cast<std::size_t>(threads), std::vector<double>(end - begin));
-    for_samples(state, state.samples, section.samples, each, [&](const State& some, int thread) {
+    for_samples(state, state.samples, section.samples, memory_, [&](const State& some, int thread) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto start = std::chrono::steady_clock::now();
         steps_[i].step->run(some);
@@ -233,10 +240,12 @@ class CpuSession final : public Session {
       }
     }
     const auto gates = static_cast<int64_t>(placement_.gates.size());
-    Workspace workspace = {
-        allocate<float>(placement_.value_floats),  allocate<float>(slots_ * placement_.local_floats),
-        allocate<float>(slots_ * scratch_floats_), allocate<int32_t>(placement_.list_ints),
-        allocate<int32_t>(gates * max_samples_),   allocate<uint8_t>(plan_.mask_width() * max_samples_)};
+    Workspace workspace = {allocate<float>(placement_.value_floats),
+                           allocate<float>(memory_.threads * memory_.local),
+                           allocate<float>(memory_.threads * memory_.scratch),
+                           allocate<int32_t>(placement_.list_ints),
+                           allocate<int32_t>(gates * max_samples_),
+                           allocate<uint8_t>(plan_.mask_width() * max_samples_)};
     const std::lock_guard<std::mutex> lock(mutex_);
     ++workspaces_;
     idle_.reserve(workspaces_);  // so that giving one back needs no memory
@@ -245,13 +254,12 @@ class CpuSession final : public Session {
 
   Plan plan_;
   int threads_;
-  int slots_;  // threads that may each run samples of their own
   int64_t max_samples_;
+  ThreadMemory memory_;
   Placement placement_;
   std::vector<int32_t> all_;
   std::vector<PlacedStep> steps_;
   std::vector<std::size_t> steps_of_nodes_;  // the first step of each node, and their number
-  int64_t scratch_floats_ = 0;               // of each thread
 
   mutable std::mutex mutex_;
   std::vector<Workspace> idle_;

@@ -111,13 +111,14 @@ class Trial {
     state.max_samples = max_samples_;
     state.gates = &gates_;
     const auto start = std::chrono::steady_clock::now();
-    for_samples(state, samples, together_, {0, scratch_each_}, [&](const State& some, int) { step.run(some); });
+    for_samples(state, samples, together_, {threads_, 0, scratch_each_},
+                [&](const State& some, int) { step.run(some); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   void reserve(const Step& step) {
     scratch_each_ = std::max(scratch_each_, round_up(step.scratch_floats(together_), 16));
-    scratch_.resize(static_cast<std::size_t>(scratch_each_ * cpu::thread_count()));
+    scratch_.resize(static_cast<std::size_t>(scratch_each_ * threads_));
   }
 
   // Working memory is used by every layer: what other layers leave in the caches is this.
@@ -154,6 +155,7 @@ class Trial {
 
   Convolution c_;
   int64_t max_samples_, together_;
+  int threads_ = cpu::thread_count();
   int64_t scratch_each_ = 0;
   cpu::Floats values_, scratch_;
   std::vector<int32_t> lists_, counts_, all_;
