@@ -25,7 +25,7 @@ struct Run {
 struct NodeProfile {
   int32_t node;
   std::string variant;  // which kernel runs the node
-  double milliseconds;  // of one run, all samples
+  double milliseconds;  // its share of one run, all samples
 };
 
 class Session {

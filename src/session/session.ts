@@ -130,7 +130,7 @@ export class Session {
   }
 
   /**
-   * Runs a batch once and times it layer by layer. Layers wait for each other here, so the sum is more than `run` takes.
+   * Runs a batch once and times it layer by layer. Where threads run images of their own, a layer's time is its share.
    * @throws FtwtError as `run`
    */
   profile(input: Float32Array | tf.Tensor, options: RunOptions = {}): LayerProfile[] {

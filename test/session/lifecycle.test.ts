@@ -28,7 +28,7 @@ before(async () => {
   session.dispose();
 });
 
-const open = (): Session => compile(network, { maxBatch: 4, measure: false });
+const open = (): Session => compile(network, { maxBatch: 4, measure: false, threads: 2 });
 
 function isDisposed(session: Session): void {
   invalid(() => session.run(values), 'Session.run: the session is disposed');
@@ -96,7 +96,7 @@ test('memoryBytes counts weights and the working memory of runs at once', async 
 
 test('a large maxBatch costs nothing until it is used', () => {
   for (const maxBatch of [1, 33, 2 ** 20, 2 ** 27]) {
-    const session = compile(network, { maxBatch, measure: false });
+    const session = compile(network, { maxBatch, measure: false, threads: 2 });
     assert.equal(session.maxBatch, maxBatch);
     assert.ok(session.memoryBytes < 5e6, `maxBatch ${maxBatch}: ${session.memoryBytes} bytes`);
     const n = Math.min(maxBatch, 4);

@@ -39,7 +39,7 @@ int64_t list_channels(const uint8_t* mask, int64_t count, int32_t* list) {
   }
   for (; i < count; ++i) {
     list[listed] = static_cast<int32_t>(i);
-    listed += mask[i];
+    listed += mask[i] != 0;
   }
   return listed;
 }

@@ -22,16 +22,14 @@ FTWT_INLINE void dense_block(const cpu::DenseRows& d, const float* x, int64_t fi
   const bool whole = count >= vectors * kLanes;
   const float* row = d.weights + first;
   for (int64_t j = 0; j < d.length; ++j, row += d.row_stride) {
-    Vec w[vectors];
+    Vec values[samples];
+#pragma GCC unroll 4
+    for (int s = 0; s < samples; ++s) values[s] = splat(x[s * d.x_stride + j]);
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
-      w[v] = whole ? load(row + v * kLanes) : load_some(row + v * kLanes, count - v * kLanes);
-    }
+      const Vec w = whole ? load(row + v * kLanes) : load_some(row + v * kLanes, count - v * kLanes);
 #pragma GCC unroll 4
-    for (int s = 0; s < samples; ++s) {
-      const Vec value = splat(x[s * d.x_stride + j]);
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) acc[s][v] = multiply_add(acc[s][v], value, w[v]);
+      for (int s = 0; s < samples; ++s) acc[s][v] = multiply_add(acc[s][v], values[s], w);
     }
   }
 #pragma GCC unroll 4

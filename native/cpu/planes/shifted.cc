@@ -125,6 +125,9 @@ void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* sh
       const PhaseColumns columns = columns_of_phase(w, phase_x);
       for_each_row(layout, phase_y, plane, [&](const float* from, int64_t row) {
         from += phase_x - w.pad_left;
+        if (w.stride_w == 1) {
+          return copy_floats(from + columns.from, columns.to - columns.from, to + row * layout.row + columns.from);
+        }
         for (int64_t x = columns.from; x < columns.to; ++x) to[row * layout.row + x] = from[x * w.stride_w];
       });
     }

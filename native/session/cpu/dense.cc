@@ -7,21 +7,18 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 16;  // multiply-adds
 
-// Outputs whose weights follow one another.
-constexpr int64_t kColumns = 32;
-
 // Inputs are taken plane by plane, so the weights' rows are put in that order once.
 class DenseStep final : public Step {
  public:
   DenseStep(const Node& node, const ValueLayout& input, const ValueLayout& output)
       : node_(node), input_(input), output_(output) {
     const int64_t pixels = input.shape.pixels(), channels = input.shape.c, outputs = output.shape.c;
-    weights_.resize(static_cast<std::size_t>(blocks() * row() * kColumns));
+    weights_.resize(node.weights.size());
     for (int64_t p = 0; p < pixels; ++p) {
       for (int64_t c = 0; c < channels; ++c) {
-        for (int64_t first = 0; first < outputs; first += kColumns) {
-          std::copy_n(node.weights.data() + (p * channels + c) * outputs + first, std::min(kColumns, outputs - first),
-                      weights_.data() + first * row() + (c * pixels + p) * kColumns);
+        for (int64_t first = 0; first < outputs; first += columns_) {
+          std::copy_n(node.weights.data() + (p * channels + c) * outputs + first, width(first),
+                      weights_.data() + first * row() + (c * pixels + p) * width(first));
         }
       }
     }
@@ -33,21 +30,23 @@ class DenseStep final : public Step {
   void run(const State& state) const override {
     const auto dense = FTWT_KERNEL(dense_columns);
     gather(state);
-    const int64_t grain = kGrain / (row() * kColumns * state.samples) + 1;
+    const int64_t grain = kGrain / (row() * columns_ * state.samples) + 1;
     cpu::parallel_share(blocks(), grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
-        const int64_t first = block * kColumns;
-        dense({weights_.data() + first * row(), kColumns, row(), state.scratch, row(),
+        const int64_t first = block * columns_;
+        dense({weights_.data() + first * row(), width(first), row(), state.scratch, row(),
                node_.bias.empty() ? nullptr : node_.bias.data() + first, node_.activation,
                state.sample(output_, 0) + first, output_.sample},
-              state.samples, 0, std::min(kColumns, output_.shape.c - first));
+              state.samples, 0, width(first));
       }
     });
   }
 
  private:
   int64_t row() const { return input_.shape.floats(); }
-  int64_t blocks() const { return (output_.shape.c + kColumns - 1) / kColumns; }
+  int64_t blocks() const { return (output_.shape.c + columns_ - 1) / columns_; }
+  // Outputs of the block that begins with this one.
+  int64_t width(int64_t first) const { return std::min(columns_, output_.shape.c - first); }
 
   void gather(const State& state) const {
     const int64_t pixels = input_.shape.pixels();
@@ -63,7 +62,8 @@ class DenseStep final : public Step {
 
   const Node& node_;
   ValueLayout input_, output_;
-  cpu::Floats weights_;  // [blocks, c, pixels, kColumns]
+  int64_t columns_ = 4 * FTWT_KERNEL(vector_lanes)();  // outputs whose weights follow one another
+  cpu::Floats weights_;                                // [blocks, c, pixels, width()]
 };
 
 }  // namespace

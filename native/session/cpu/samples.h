@@ -20,9 +20,10 @@ struct ThreadMemory {
   }
 };
 
-// Calls body(state, thread) for all samples, at most `together` of them at a time.
+// Calls body(state, thread) for all of the state's samples, at most `together` of them at a time.
 template <typename Body>
-void for_samples(const State& state, int64_t samples, int64_t together, ThreadMemory each, const Body& body) {
+void for_samples(const State& state, int64_t together, ThreadMemory each, const Body& body) {
+  const int64_t samples = state.samples;
   const bool apart = each.runs_apart(samples);
   const int64_t parts = apart ? cpu::thread_count() : 1;
   const int64_t groups = parts * ((samples / parts + together - 1) / together);
@@ -36,7 +37,8 @@ void for_samples(const State& state, int64_t samples, int64_t together, ThreadMe
     return;
   }
   cpu::parallel_share(groups, 1, [&](int64_t begin, int64_t end, int thread) {
-    const cpu::ThreadLimit alone(1);
+    // All groups in one call: the threads are busy with another run, and may be free again for a later step.
+    const cpu::ThreadLimit alone(end - begin == groups ? 0 : 1);
     State own = state;
     own.local += thread * each.local;
     own.scratch += thread * each.scratch;

@@ -52,7 +52,7 @@ class CpuSession final : public Session {
   CpuSession(Plan plan, const CpuOptions& options)
       : plan_(std::move(plan)),
         threads_(options.threads),
-        max_samples_(std::min(options.max_batch, samples_at_once(threads_of(options)))),
+        max_samples_(divided(std::min(options.max_batch, samples_at_once(threads_of(options))), threads_of(options))),
         memory_{max_samples_ < threads_of(options) ? 1 : threads_of(options), 0, 0},
         placement_(place(plan_, max_samples_, memory_.threads)) {
     memory_.local = placement_.local_floats;
@@ -186,30 +186,41 @@ class CpuSession final : public Session {
 
   // Of the samples that are left: as many as the threads divide, then the rest.
   int64_t samples_of_part(int64_t left) const {
-    const int64_t most = std::min(max_samples_, left);
     const int threads = cpu::thread_count();
-    return threads <= memory_.threads && most > threads ? most - most % threads : most;
+    const int64_t most = std::min(max_samples_, left);
+    return threads <= memory_.threads ? divided(most, threads) : most;
+  }
+
+  static int64_t divided(int64_t samples, int threads) {
+    return samples > threads ? samples - samples % threads : samples;
   }
 
   void run_section(const Section& section, const State& state, std::vector<double>* seconds) const {
     const std::size_t begin = steps_of_nodes_[section.first], end = steps_of_nodes_[section.end];
     if (seconds == nullptr) {
-      for_samples(state, state.samples, section.samples, memory_, [&](const State& some, int) {
+      for_samples(state, section.samples, memory_, [&](const State& some, int) {
         for (std::size_t i = begin; i < end; ++i) steps_[i].step->run(some);
       });
       return;
     }
-    const int threads = memory_.runs_apart(state.samples) ? cpu::thread_count() : 1;
-    std::vector<std::vector<double>> times(static_cast<std::size_t>(threads), std::vector<double>(end - begin));
-    for_samples(state, state.samples, section.samples, memory_, [&](const State& some, int thread) {
+    // Of each thread. The section's time is shared out as the steps' times are.
+    std::vector<std::vector<double>> times(static_cast<std::size_t>(memory_.threads), std::vector<double>(end - begin));
+    const auto since = [](std::chrono::steady_clock::time_point start) {
+      return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    const auto section_start = std::chrono::steady_clock::now();
+    for_samples(state, section.samples, memory_, [&](const State& some, int thread) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto start = std::chrono::steady_clock::now();
         steps_[i].step->run(some);
-        times[thread][i - begin] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        times[thread][i - begin] += since(start);
       }
     });
+    const double wall = since(section_start);
+    double total = 0;
+    for (const std::vector<double>& own : times) total = std::accumulate(own.begin(), own.end(), total);
     for (const std::vector<double>& own : times) {
-      for (std::size_t i = begin; i < end; ++i) (*seconds)[i] += own[i - begin] / threads;
+      for (std::size_t i = begin; i < end && total > 0; ++i) (*seconds)[i] += wall * own[i - begin] / total;
     }
   }
 

@@ -109,10 +109,10 @@ class Trial {
     state.counts = counts_.data();
     state.all = all_.data();
     state.max_samples = max_samples_;
+    state.samples = samples;
     state.gates = &gates_;
     const auto start = std::chrono::steady_clock::now();
-    for_samples(state, samples, together_, {threads_, 0, scratch_each_},
-                [&](const State& some, int) { step.run(some); });
+    for_samples(state, together_, {threads_, 0, scratch_each_}, [&](const State& some, int) { step.run(some); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
