@@ -59,7 +59,7 @@ test('runs on other threads leave memory flat', async () => {
   };
   await flights(800);
   // Working memory for each of the four threads that may run at once, and what those keep for their next run.
-  await leavesNothing(() => flights(sanitized ? 2000 : 20_000), 4 * (6 + keptByThread));
+  await leavesNothing(() => flights(sanitized ? 2000 : 20_000), 4 * (4 + keptByThread));
   session.dispose();
 });
 
