@@ -7,6 +7,12 @@
 
 namespace ftwt::session {
 
+// Samples whose activations the last-level cache keeps, as many for each thread: those of one thread share each layer's
+// weights.
+inline int64_t samples_at_once(int threads) {
+  return threads == 1 ? 8 : std::max<int64_t>(threads, std::min<int64_t>(4 * threads, 32));
+}
+
 // Parts of a state's memory, one for each thread that may run samples of its own.
 struct ThreadMemory {
   int threads;

@@ -1,6 +1,5 @@
 // What the steps of a compiled plan work on.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -9,12 +8,6 @@
 #include "session/session.h"
 
 namespace ftwt::session {
-
-// Samples whose activations the last-level cache keeps, as many for each thread: those of one thread share each layer's
-// weights.
-inline int64_t samples_at_once(int threads) {
-  return threads == 1 ? 8 : std::max<int64_t>(threads, std::min<int64_t>(4 * threads, 32));
-}
 
 // Where a value lies in the working memory: planes [sample, c, pixels], a plane's pixels contiguous.
 struct ValueLayout {
