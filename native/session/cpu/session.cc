@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <mutex>
 #include <numeric>
 
@@ -18,10 +19,13 @@ struct FreeBlock {
   void operator()(void* block) const { cpu::free_block(block); }
 };
 
+// Zeros: lanes of no meaning are read before anything is written there.
 template <typename T>
 std::unique_ptr<T[], FreeBlock> allocate(int64_t count) {
-  return std::unique_ptr<T[], FreeBlock>(
-      static_cast<T*>(cpu::allocate_block(static_cast<std::size_t>(std::max<int64_t>(1, count)) * sizeof(T))));
+  const auto bytes = static_cast<std::size_t>(std::max<int64_t>(1, count)) * sizeof(T);
+  std::unique_ptr<T[], FreeBlock> block(static_cast<T*>(cpu::allocate_block(bytes)));
+  std::memset(block.get(), 0, bytes);
+  return block;
 }
 
 // The working memory of one run.
