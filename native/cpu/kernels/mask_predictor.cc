@@ -38,8 +38,17 @@ FTWT_INLINE void dense_column(const float* features, const float* weights, const
 
 // In place, over [c].
 void softmax_row(float* x, int64_t c) {
+  Vec most = splat(x[0]);
+  IVec nan = {};
+  for (int64_t i = 0; i < c; i += kLanes) {
+    const Vec v = c - i >= kLanes
+                      ? load(x + i)
+                      : select(lane_numbers() < static_cast<int32_t>(c - i), load_partial(x + i, c - i), most);
+    nan |= v != v;
+    most = vmax(most, v);
+  }
   float largest = x[0];
-  for (int64_t i = 1; i < c; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  for (int i = 0; i < kLanes; ++i) largest = nan[i] != 0 ? __builtin_nanf("") : most[i] > largest ? most[i] : largest;
   Vec sums = {};
   for (int64_t i = 0; i < c; i += kLanes) {
     const int64_t left = c - i;

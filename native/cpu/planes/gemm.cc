@@ -17,6 +17,10 @@ constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
+// Processors with vectors this long have second-level caches of 1 MB and more, and bring rows themselves: there it
+// costs a tile of one vector 40 % to ask for them, and others 3 %.
+constexpr bool kBringsAhead = kLanes != 16;
+
 static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
 static_assert(cpu::PlaneGemm::kMostPanelTaps <= kPanelDepth);
 static_assert(kPanelDepth * kMaxVectors * kLanes <= kCopies);
@@ -169,6 +173,14 @@ FTWT_INLINE Ahead ahead_of(const cpu::PlaneGemm& g, const Cut& cut, cpu::Channel
   return own;
 }
 
+// Whether columns and taps of b, which is one tile, follow one another as those of its copy would.
+FTWT_INLINE bool lies_as_copied(const cpu::PlaneGemm& g) {
+  const int64_t floats = parts(g.pixels, kLanes) * kLanes;
+  bool follow = g.packed && g.b_stride == g.taps * floats;
+  for (int64_t t = 0; t < g.taps && follow; ++t) follow = g.tap_offset[t] == t * floats;
+  return follow;
+}
+
 }  // namespace
 
 int64_t panel_rows() { return kPanelRows; }
@@ -211,18 +223,22 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   // Tiles that several blocks of rows read are copied once.
   const bool copies_once = copies && blocks > 1 && parts(g.pixels, kLanes) * kLanes * depth <= kCopies;
-  alignas(64) float room[kCopies];
+  const bool copied_already = whole_sum && lies_as_copied(g);
+  alignas(64) float copies_here[kCopies];
+  float* room = copied_already ? const_cast<float*>(g.b) : copies_here;  // that it only reads
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
     tile.column_begin = cut.column(g, k);
     tile.column_end = cut.column(g, k + 1);
-    if (copies) tile.copied = room;
+    if (copies || copied_already) tile.copied = room;
+    tile.is_copied = copied_already;
     if (copies_once) tile.copy_stride = (tile.column_end - tile.column_begin) * g.taps;
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
       Ahead ahead = {}, after = {};
-      if (g.panels == nullptr && !long_rows && !g.weights_near) ahead = ahead_of(g, cut, rows, k, i, after);
+      if (kBringsAhead && g.panels == nullptr && !long_rows && !g.weights_near)
+        ahead = ahead_of(g, cut, rows, k, i, after);
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
       if (copies_once) tile.is_copied = i > 0;
       if (g.panels != nullptr) {

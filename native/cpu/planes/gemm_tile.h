@@ -11,7 +11,7 @@ namespace {
 // the general registers, each has a pointer of its own.
 constexpr int kMaxVectors = 3;
 #if defined(FTWT_ISA_avx512)
-constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 8, 8};
+constexpr int kMaxRows[kMaxVectors + 1] = {0, 12, 8, 8};
 #else
 constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 #endif
@@ -74,7 +74,7 @@ struct Tile {
 // acc[m] += weight(m) * x
 template <int MR, int NV, typename Weight>
 FTWT_INLINE void add_product(const Vec (&x)[NV], const Weight& weight, Vec (&acc)[MR][NV]) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int m = 0; m < MR; ++m) {
     const Vec w = splat(weight(m));
 #pragma GCC unroll 4
@@ -198,7 +198,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
   float* out[MR];
   const float* weights[MR];
   Vec acc[MR][NV];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int m = 0; m < MR; ++m) {
     weights[m] = g.weights + tile.rows[m] * g.row_stride;
     out[m] = g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
@@ -211,14 +211,14 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
         __builtin_prefetch(out[m] + 2 * NV * kLanes - 1, 1);
       }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int m = 0; m < MR; ++m) {
       const Vec bias = splat(g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) acc[m][v] = bias;
     }
   } else {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) {
@@ -228,7 +228,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
   }
   sum_tile<MR, NV>(tile, weights, acc);
   if (last && (g.residual != nullptr || g.activation != Activation::Linear)) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) {
@@ -241,14 +241,14 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
     }
   }
   if (whole) {
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) store(out[m] + v * kLanes, acc[m][v]);
     }
     return;
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) store_some(out[m] + v * kLanes, acc[m][v], left - v * kLanes);

@@ -1,5 +1,6 @@
 #include "cpu/gemm/activate.h"
 #include "cpu/isa.h"
+#include "cpu/planes/deinterleave.h"
 #include "cpu/planes/planes.h"
 
 namespace ftwt::FTWT_ISA {
@@ -48,6 +49,56 @@ FTWT_INLINE void dense_vectors(const cpu::DenseRows& d, const float* x, int64_t 
   for (int64_t i = 0; i < count; i += kLanes) dense_block<samples, 1>(d, x, first + i, count - i, y);
 }
 
+// The largest of each lane; `nan`: where there was one, of all calls.
+FTWT_INLINE Vec lane_maxima(const float* x, int64_t count, IVec& nan) {
+  constexpr int kChains = 4;
+  if (count < kLanes) {
+    float filled[kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) filled[i] = x[i < count ? i : 0];
+    const Vec v = load(filled);
+    nan |= v != v;
+    return v;
+  }
+  Vec most[kChains];
+#pragma GCC unroll 4
+  for (int c = 0; c < kChains; ++c) most[c] = load(x);
+  const auto add = [&](int c, Vec v) __attribute__((always_inline)) {
+    nan |= v != v;
+    most[c] = vmax(most[c], v);
+  };
+  int64_t i = 0;
+  for (; i + kChains * kLanes <= count; i += kChains * kLanes) {
+#pragma GCC unroll 4
+    for (int c = 0; c < kChains; ++c) add(c, load(x + i + c * kLanes));
+  }
+  for (; i + kLanes <= count; i += kLanes) add(0, load(x + i));
+  add(1, load(x + count - kLanes));
+  return vmax(vmax(most[0], most[1]), vmax(most[2], most[3]));
+}
+
+// Lane i: the largest lane of vectors[i].
+template <int count>
+FTWT_INLINE Vec maxima_of(const Vec* vectors) {
+  if constexpr (count == 1) {
+    return vectors[0];
+  } else {
+    const Vec a = maxima_of<count / 2>(vectors), b = maxima_of<count / 2>(vectors + count / 2);
+    return vmax(even_lanes(a, b), odd_lanes(a, b));
+  }
+}
+
+FTWT_INLINE bool any_lane(IVec mask) {
+  int32_t any = 0;
+  for (int i = 0; i < kLanes; ++i) any |= mask[i];
+  return any != 0;
+}
+
+FTWT_INLINE bool has_nan(const float* x, int64_t count) {
+  bool nan = false;
+  for (int64_t i = 0; i < count; ++i) nan = nan || x[i] != x[i];
+  return nan;
+}
+
 }  // namespace
 
 void plane_add(const float* a, const float* b, int64_t count, Activation activation, float* y) {
@@ -64,26 +115,22 @@ void plane_scale(const float* x, int64_t count, float scale, float shift, Activa
   }
 }
 
-float plane_max(const float* x, int64_t count) {  // NaN where there is one, as tf.max
-  Vec most = splat(x[0]);
-  IVec nan = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const Vec v = load(x + i);
-    nan |= v != v;
-    most = vmax(most, v);
+// out[index] of each listed plane; NaN where there is one, as tf.max.
+void plane_maxima(const float* planes, int64_t plane, int64_t pixels, cpu::ChannelList list, float* out) {
+  for (int64_t first = 0; first < list.count; first += kLanes) {
+    Vec most[kLanes];
+    IVec nan = {};
+    for (int64_t k = 0; k < kLanes; ++k) {
+      const int64_t j = first + k < list.count ? first + k : list.count - 1;
+      most[k] = lane_maxima(planes + list.index[j] * plane, pixels, nan);
+    }
+    float maxima[kLanes];
+    store(maxima, maxima_of<kLanes>(most));
+    for (int64_t k = 0; k < kLanes && first + k < list.count; ++k) {
+      const int32_t channel = list.index[first + k];
+      out[channel] = any_lane(nan) && has_nan(planes + channel * plane, pixels) ? __builtin_nanf("") : maxima[k];
+    }
   }
-  float result = x[0];
-  bool any = false;
-  for (int lane = 0; lane < kLanes; ++lane) {
-    any = any || nan[lane] != 0;
-    result = most[lane] > result ? most[lane] : result;
-  }
-  for (; i < count; ++i) {
-    any = any || x[i] != x[i];
-    result = x[i] > result ? x[i] : result;
-  }
-  return any ? __builtin_nanf("") : result;
 }
 
 float plane_sum(const float* x, int64_t count) {

@@ -231,7 +231,9 @@ FTWT_DECLARE_KERNEL(
     void plane_add(const float* a, const float* b, int64_t count, ftwt::Activation activation, float* y);
     // y = activation(x * scale + shift)
     void plane_scale(const float* x, int64_t count, float scale, float shift, ftwt::Activation activation, float* y);
-    float plane_max(const float* x, int64_t count); float plane_sum(const float* x, int64_t count);
+    // out[channel]: the largest of each listed plane's pixels, NaN where there is one. Planes are `plane` floats apart.
+    void plane_maxima(const float* planes, int64_t plane, int64_t pixels, ftwt::cpu::ChannelList list, float* out);
+    float plane_sum(const float* x, int64_t count);
     // One plane; cells in the padding count for nothing. Needs pool_scratch_floats() at `columns`.
     int64_t pool_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* columns, float* out);

@@ -17,6 +17,15 @@ constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may r
 // What a node reads and writes for the samples of a section should stay in the last-level cache, in floats.
 constexpr int64_t kSectionFloats = 1 << 20;
 
+// Weights that are not worth reading by each thread for itself: so many floats, and so many times the activations.
+constexpr int64_t kSharedWeights = 2 << 20;
+constexpr int64_t kSharedTimes = 4;
+
+bool reads_weights_once(const Node& node, int64_t activations) {
+  const auto weights = static_cast<int64_t>(node.weights.size());
+  return weights >= kSharedWeights && weights >= kSharedTimes * activations;
+}
+
 std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout>& values, int64_t max_samples,
                                  int threads) {
   std::vector<Section> sections;
@@ -25,7 +34,11 @@ std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout
     for (const int32_t value : plan.nodes[i].inputs) floats += values[value].sample;
     int64_t samples = (max_samples + threads - 1) / threads;
     while (samples > 1 && samples * floats * threads > kSectionFloats) samples = (samples + 1) / 2;
-    if (sections.empty() || sections.back().samples != samples) sections.push_back({i, i, samples});
+    const bool shared = threads > 1 && reads_weights_once(plan.nodes[i], floats * max_samples);
+    if (shared) samples = max_samples;
+    if (sections.empty() || sections.back().samples != samples || sections.back().shared != shared) {
+      sections.push_back({i, i, samples, shared});
+    }
     sections.back().end = i + 1;
   }
   return sections;
@@ -35,7 +48,7 @@ std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout
 // live through whole sections: these go through their nodes several times.
 const Section& place_in_section(const std::vector<Section>& sections, int32_t value, ValueLayout& layout, Life& life) {
   const Section& written = section_of(sections, life.first);
-  layout.local = value > 0 && life.last < written.end;  // the image is there before
+  layout.local = value > 0 && life.last < written.end && !written.shared;  // the image is there before
   if (layout.local) return written;
   life.first = value > 0 ? written.first : 0;
   if (life.last < sections.back().end) life.last = section_of(sections, life.last).end - 1;

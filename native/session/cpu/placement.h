@@ -11,6 +11,7 @@ namespace ftwt::session {
 struct Section {
   int32_t first, end;
   int64_t samples;  // that run together: those of one thread, or all threads'
+  bool shared;      // the threads share the work of each step, and so each weight is read by one of them
 };
 
 const Section& section_of(const std::vector<Section>& sections, int32_t node);

@@ -48,14 +48,18 @@ class PredictorStep final : public Step {
   int64_t logit_stride() const { return round_up(node_.out.c, 64); }
 
   void pool(const State& state, float* features) const {
-    const auto largest = FTWT_KERNEL(plane_max);
+    const auto maxima = FTWT_KERNEL(plane_maxima);
     const auto sum = FTWT_KERNEL(plane_sum);
     const int64_t pixels = input_.shape.pixels();
     if (input_.gate >= 0) std::fill_n(features, state.samples * feature_stride(), 0.0f);
-    for_each_plane(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, int64_t channel) {
-      const float* plane = state.sample(input_, s) + channel * input_.plane;
-      features[s * feature_stride() + channel] =
-          node_.predictor->average ? sum(plane, pixels) / static_cast<float>(pixels) : largest(plane, pixels);
+    for_each_range(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, cpu::ChannelList list) {
+      const float* planes = state.sample(input_, s);
+      float* of_sample = features + s * feature_stride();
+      if (!node_.predictor->average) return maxima(planes, input_.plane, pixels, list, of_sample);
+      for (int64_t j = 0; j < list.count; ++j) {
+        const int32_t channel = list.index[j];
+        of_sample[channel] = sum(planes + channel * input_.plane, pixels) / static_cast<float>(pixels);
+      }
     });
   }
 

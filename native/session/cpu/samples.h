@@ -18,6 +18,9 @@ struct ThreadMemory {
   int threads;
   int64_t local, scratch;  // floats of each
 
+  // For samples that the threads run together.
+  ThreadMemory together() const { return {1, local, scratch}; }
+
   // Where every thread gets as many samples, each runs its own: it waits for nobody and finds its data in its own
   // caches. Else all threads share the work of each step.
   bool runs_apart(int64_t samples) const {

@@ -111,7 +111,9 @@ class CpuSession final : public Session {
     }
     for (const Section& section : placement_.sections) {
       for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
-        memory_.scratch = std::max(memory_.scratch, round_up(steps_[i].step->scratch_floats(section.samples), 16));
+        const int64_t floats = steps_[i].step->scratch_floats(section.samples);
+        memory_.scratch =
+            std::max(memory_.scratch, round_up(section.shared ? floats / memory_.threads + 1 : floats, 16));
       }
     }
     const Lease first(*this);  // a network without room for one run is refused now
@@ -133,7 +135,7 @@ class CpuSession final : public Session {
           convolution.residual_stays =
               convolution.residual->lies_where(output) && keeps(plan_, *node.residual, node.activation);
         }
-        add(tuner.choose(convolution, section_of(placement_.sections, i).samples));
+        add(tuner.choose(convolution, section_of(placement_.sections, i)));
         break;
       }
       case NodeKind::Depthwise: add(make_depthwise(node, inputs[0], output, gate)); break;
@@ -201,8 +203,9 @@ class CpuSession final : public Session {
 
   void run_section(const Section& section, const State& state, std::vector<double>* seconds) const {
     const std::size_t begin = steps_of_nodes_[section.first], end = steps_of_nodes_[section.end];
+    const ThreadMemory memory = section.shared ? memory_.together() : memory_;
     if (seconds == nullptr) {
-      for_samples(state, section.samples, memory_, [&](const State& some, int) {
+      for_samples(state, section.samples, memory, [&](const State& some, int) {
         for (std::size_t i = begin; i < end; ++i) steps_[i].step->run(some);
       });
       return;
@@ -213,7 +216,7 @@ class CpuSession final : public Session {
       return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     };
     const auto section_start = std::chrono::steady_clock::now();
-    for_samples(state, section.samples, memory_, [&](const State& some, int thread) {
+    for_samples(state, section.samples, memory, [&](const State& some, int thread) {
       for (std::size_t i = begin; i < end; ++i) {
         const auto start = std::chrono::steady_clock::now();
         steps_[i].step->run(some);

@@ -28,14 +28,15 @@ ConvVariant by_rule(const Convolution& c, const std::vector<ConvVariant>& varian
 }
 
 // What decides how fast a variant is, beside the variant.
-using Key = std::array<int64_t, 23>;
+using Key = std::array<int64_t, 24>;
 
-Key key_of(const Convolution& c, int64_t max_samples, int64_t together, int64_t traffic) {
+Key key_of(const Convolution& c, int64_t max_samples, const Section& section, int64_t traffic) {
   const Node& n = *c.node;
   return {static_cast<int64_t>(cpu::current_isa()),
           cpu::thread_count(),
           max_samples,
-          together,
+          section.samples,
+          section.shared,
           c.input.shape.h,
           c.input.shape.w,
           c.input.shape.c,
@@ -79,8 +80,8 @@ void read_lines(const float* from, int64_t floats) {
 // A convolution with working memory of its own, apart from the network's.
 class Trial {
  public:
-  Trial(const Convolution& convolution, int64_t max_samples, int64_t together)
-      : c_(convolution), max_samples_(max_samples), together_(together) {
+  Trial(const Convolution& convolution, int64_t max_samples, const Section& section)
+      : c_(convolution), max_samples_(max_samples), section_(section) {
     const bool in_place = c_.residual && c_.residual->lies_where(c_.output);
     int64_t end = 0;
     for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
@@ -112,12 +113,13 @@ class Trial {
     state.samples = samples;
     state.gates = &gates_;
     const auto start = std::chrono::steady_clock::now();
-    for_samples(state, together_, {threads_, 0, scratch_each_}, [&](const State& some, int) { step.run(some); });
+    const ThreadMemory memory = {section_.shared ? 1 : threads_, 0, scratch_each_};
+    for_samples(state, section_.samples, memory, [&](const State& some, int) { step.run(some); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   void reserve(const Step& step) {
-    scratch_each_ = std::max(scratch_each_, round_up(step.scratch_floats(together_), 16));
+    scratch_each_ = std::max(scratch_each_, round_up(step.scratch_floats(section_.samples), 16));
     scratch_.resize(static_cast<std::size_t>(scratch_each_ * threads_));
   }
 
@@ -154,7 +156,8 @@ class Trial {
   }
 
   Convolution c_;
-  int64_t max_samples_, together_;
+  int64_t max_samples_;
+  Section section_;
   int threads_ = cpu::thread_count();
   int64_t scratch_each_ = 0;
   cpu::Floats values_, scratch_;
@@ -184,8 +187,8 @@ void Tuner::pass_through_caches() {
 
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
-ConvVariant Tuner::measure(const Convolution& c, int64_t together, const std::vector<ConvVariant>& variants) {
-  Trial trial(c, max_samples_, together);
+ConvVariant Tuner::measure(const Convolution& c, const Section& section, const std::vector<ConvVariant>& variants) {
+  Trial trial(c, max_samples_, section);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {
     steps.push_back(make_convolution(trial.convolution(), variant));
@@ -212,7 +215,7 @@ ConvVariant Tuner::measure(const Convolution& c, int64_t together, const std::ve
   return variants[std::min_element(scores.begin(), scores.end()) - scores.begin()];
 }
 
-std::unique_ptr<Step> Tuner::choose(const Convolution& c, int64_t together) {
+std::unique_ptr<Step> Tuner::choose(const Convolution& c, const Section& section) {
   const std::vector<ConvVariant> variants = possible_variants(c);
   for (ConvVariant variant : variants) {
     if (options_.variant == variant_name(variant)) return make_convolution(c, variant);
@@ -220,10 +223,10 @@ std::unique_ptr<Step> Tuner::choose(const Convolution& c, int64_t together) {
   if (!options_.measure || variants.size() == 1) return make_convolution(c, by_rule(c, variants));
   static std::mutex mutex;
   static std::map<Key, ConvVariant> known;
-  const Key key = key_of(c, max_samples_, together, traffic_);
+  const Key key = key_of(c, max_samples_, section, traffic_);
   const std::lock_guard<std::mutex> lock(mutex);
   const auto found = known.find(key);
-  const ConvVariant variant = found != known.end() ? found->second : known[key] = measure(c, together, variants);
+  const ConvVariant variant = found != known.end() ? found->second : known[key] = measure(c, section, variants);
   return make_convolution(c, variant);
 }
 

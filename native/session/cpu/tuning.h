@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "session/cpu/convolution.h"
+#include "session/cpu/placement.h"
 #include "session/session.h"
 
 namespace ftwt::session {
@@ -12,11 +13,11 @@ class Tuner {
  public:
   // `weights`: of the whole network, in floats.
   Tuner(const CpuOptions& options, int64_t max_samples, int64_t weights);
-  // `together`: samples that run together, of each thread.
-  std::unique_ptr<Step> choose(const Convolution& convolution, int64_t together);
+  // `section`: where it runs.
+  std::unique_ptr<Step> choose(const Convolution& convolution, const Section& section);
 
  private:
-  ConvVariant measure(const Convolution& convolution, int64_t together, const std::vector<ConvVariant>& variants);
+  ConvVariant measure(const Convolution& convolution, const Section& section, const std::vector<ConvVariant>& variants);
   void pass_through_caches();
 
   const CpuOptions& options_;
