@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import {
   compile,
+  layers,
   makeDynamic,
   setThreads,
   vggSmall,
@@ -13,7 +14,7 @@ import {
 } from '../../src/index.js';
 import { binding } from '../../src/binding.js';
 import { runProcess } from '../workers.js';
-import { images, scatter } from './oracle.js';
+import { chain, closeLogits, images, modelOf, predict, scatter } from './oracle.js';
 
 const mass = 0.9;
 
@@ -110,6 +111,38 @@ test('threads that run images of their own give what one thread gives', () => {
     }
   } finally {
     setThreads(threads);
+  }
+});
+
+/** The second convolution has more weights than threads read for themselves; those beside it do not. */
+test('large weights that threads share give what one thread gives', () => {
+  const { threads } = binding.info();
+  const conv = (filters: number) =>
+    layers.dynamicConv2d({ filters, kernelSize: 3, padding: 'same', activation: 'relu', mass });
+  const model = modelOf([2, 2, 24], chain(conv(488), conv(488), conv(40)));
+  const x = images(model, 12);
+  const values = x.dataSync<'float32'>().slice();
+  try {
+    const outcomes = [1, 2, 3, 5].map((count) => {
+      setThreads(count);
+      const session = compile(model, { maxBatch: 12, measure: false });
+      const results = [1, 2, 5, 8, 12].map((n) => {
+        const some = values.subarray(0, (n * values.length) / 12);
+        return outcome(session.run(some, { masks: true }));
+      });
+      assert.ok(session.profile(values).every(({ milliseconds }) => milliseconds >= 0));
+      session.dispose();
+      return { count, results };
+    });
+    const [alone, ...others] = outcomes;
+    for (const { count, results } of others) {
+      assert.deepEqual(results, alone.results, `${count} threads`);
+    }
+    closeLogits(alone.results.at(-1)!.logits, predict(model, x).logits, 'twelve images');
+  } finally {
+    setThreads(threads);
+    x.dispose();
+    model.dispose();
   }
 });
 
