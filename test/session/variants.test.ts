@@ -74,6 +74,7 @@ const cases: Record<string, Case[]> = {
     { size: 4, channels: [200, 35, 64], kernelSize: 1 },
     { size: 41, channels: [3, 7, 64], kernelSize: 1 },
     { size: 17, channels: [96, 104, 200], kernelSize: 1 },
+    { size: 7, channels: [40, 70, 93], kernelSize: 1 },
   ],
   'dot products': [
     { size: 2, channels: [67, 33, 9], kernelSize: 3 },
@@ -85,6 +86,7 @@ const cases: Record<string, Case[]> = {
     { size: 31, channels: [3, 16, 18], kernelSize: 3 },
     { size: 8, channels: [24, 128, 72], kernelSize: 3 },
     { size: 16, channels: [132, 136], kernelSize: 3 },
+    { size: 14, channels: [16, 256, 251], kernelSize: 3 },
   ],
   'winograd 4x4': [
     { size: 14, channels: [40, 33, 65], kernelSize: 3 },

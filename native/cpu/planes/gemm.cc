@@ -1,3 +1,4 @@
+#include "cpu/planes/deinterleave.h"
 #include "cpu/planes/gemm_pack.h"
 #include "cpu/planes/gemm_tile.h"
 
@@ -181,6 +182,68 @@ FTWT_INLINE bool lies_as_copied(const cpu::PlaneGemm& g) {
   return follow;
 }
 
+// Of a lone pixel, in floats: rows of weights that are multiplied with it.
+constexpr int64_t kMostLone = 8192;
+constexpr int kLoneRows = 4;  // that share a load of it
+
+bool has_lone_pixel(const cpu::PlaneGemm& g) {
+  return g.lone_pixel && g.pixels > kLanes && g.pixels % kLanes == 1 && g.panels == nullptr && g.columns.count > 0 &&
+         g.row_stride <= kMostLone;
+}
+
+// Lane i: the sum of the lanes of vectors[i].
+template <int count>
+FTWT_INLINE Vec sums_of(const Vec* vectors) {
+  if constexpr (count == 1) {
+    return vectors[0];
+  } else {
+    const Vec a = sums_of<count / 2>(vectors), b = sums_of<count / 2>(vectors + count / 2);
+    return even_lanes(a, b) + odd_lanes(a, b);
+  }
+}
+
+template <int MR>
+FTWT_INLINE void lone_rows(const cpu::PlaneGemm& g, const int32_t* rows, const float* x, int64_t length, Vec* sums) {
+  const float* weights[MR];
+  Vec acc[MR] = {};
+  for (int m = 0; m < MR; ++m) weights[m] = g.weights + rows[m] * g.row_stride;
+  for (int64_t k = 0; k < length; k += kLanes) {
+    const Vec v = load(x + k);
+#pragma GCC unroll 4
+    for (int m = 0; m < MR; ++m) acc[m] = multiply_add(acc[m], load(weights[m] + k), v);
+  }
+  for (int m = 0; m < MR; ++m) sums[m] = acc[m];
+}
+
+// The last pixel as products of whole rows of weights, in which columns that are not listed meet zeros.
+__attribute__((noinline)) void run_lone_pixel(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
+  alignas(64) float x[kMostLone];
+  const int64_t pixel = g.pixels - 1;
+  const int64_t length = parts((g.columns.index[g.columns.count - 1] + 1) * g.taps, kLanes) * kLanes;
+  for (int64_t k = 0; k < length; k += kLanes) store(x + k, Vec{});
+  for (int64_t j = 0; j < g.columns.count; ++j) {
+    const float* column = g.b + (g.packed ? j : g.columns.index[j]) * g.b_stride + pixel;
+    for (int64_t t = 0; t < g.taps; ++t) x[g.columns.index[j] * g.taps + t] = column[g.tap_offset[t]];
+  }
+  for (int64_t first = 0; first < rows.count; first += kLanes) {
+    const int64_t count = rows.count - first < kLanes ? rows.count - first : kLanes;
+    Vec products[kLanes] = {};
+    int64_t m = 0;
+    for (; m + kLoneRows <= count; m += kLoneRows) {
+      lone_rows<kLoneRows>(g, rows.index + first + m, x, length, products + m);
+    }
+    for (; m < count; ++m) lone_rows<1>(g, rows.index + first + m, x, length, products + m);
+    float sums[kLanes];
+    store(sums, sums_of<kLanes>(products));
+    for (m = 0; m < count; ++m) {
+      const int32_t row = rows.index[first + m];
+      float sum = g.bias != nullptr ? g.bias[row] + sums[m] : sums[m];
+      if (g.residual != nullptr) sum += g.residual[row * g.residual_stride + pixel];
+      g.out[(g.compact ? first + m : row) * g.out_stride + pixel] = activate(splat(sum), g.activation)[0];
+    }
+  }
+}
+
 }  // namespace
 
 int64_t panel_rows() { return kPanelRows; }
@@ -199,6 +262,12 @@ void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, 
 // by all rows of a block, the block's weights from the second.
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   if (rows.count == 0) return;
+  if (has_lone_pixel(g)) {
+    cpu::PlaneGemm others = g;
+    --others.pixels;
+    plane_gemm(others, rows);
+    return run_lone_pixel(g, rows);
+  }
   const bool packs =
       g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
   const bool in_panels = packs || g.panels != nullptr;

@@ -2,8 +2,8 @@
 // channel that is not active costs nothing: its plane is neither written nor read, and no list of channels ever needs a
 // gather of activations. Vector lanes are pixels (or Winograd tiles); weights are broadcast from where they lie.
 //
-// Sums run in one order, input channels outermost and taps innermost, whatever the tiling: an output has the same bits
-// in any batch, on any number of threads.
+// Sums run in one order, input channels outermost and taps innermost, whatever the tiling (but see lone_pixel): an
+// output has the same bits in any batch, on any number of threads.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +43,8 @@ struct PlaneGemm {
   int64_t b_stride;
   bool packed;
   int64_t pixels;
+  // A last pixel that has a vector to itself may be summed in an order of its own, with lanes for columns.
+  bool lone_pixel;
   float* out;
   int64_t out_stride;
   bool compact;
@@ -208,8 +210,9 @@ FTWT_DECLARE_KERNEL(
     // plane[rows, width] = activation(sums + residual) from rows of `row` floats; residual as the plane, or none.
     void finish_rows(const float* sums, int64_t row, int64_t rows, int64_t width, const float* residual,
                      ftwt::Activation activation, float* plane);
-    // to[i] = index[i] < 0 ? 0 : plane[index[i]]
-    void gather_pixels(const float* plane, const int32_t* index, int64_t count, float* to);
+    // to[t * tap_floats + i] = index[t * pixels + i] < 0 ? 0 : plane[index[t * pixels + i]]
+    void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t taps, int64_t pixels,
+                        float* to, int64_t tap_floats);
     // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel. Needs
     // winograd_scratch_floats() at `scratch`. `next`: floats from here to the plane after this one, which is asked for
     // meanwhile, or 0. May write up to one vector beyond the last tile of each point.

@@ -1,9 +1,8 @@
 #include "session/cpu/convolution.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
+#include "cpu/cache.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct.h"
 #include "session/cpu/dots.h"
@@ -14,15 +13,6 @@
 namespace ftwt::session {
 namespace {
 
-// Weights of a block of channels: half of the second-level cache.
-int64_t block_bytes() {
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  static const int64_t cache = sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 or less: unknown
-#else
-  static const int64_t cache = 0;
-#endif
-  return std::clamp<int64_t>(cache / 2, 256 * 1024, 1024 * 1024);
-}
 // Blocks for each thread, and the channels that each should have.
 constexpr int64_t kBlocksEach = 4;
 constexpr int64_t kSharedRows = 32;
@@ -84,9 +74,10 @@ RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t
     : state_(state), convolution_(convolution) {
   const int64_t rows = convolution.output.shape.c;
   // One sample reads its weights once in any case.
-  const int64_t most = state.samples == 1 || convolution.joins_samples()
-                           ? largest
-                           : std::clamp<int64_t>(block_bytes() / std::max<int64_t>(1, bytes_per_row), 8, largest);
+  const int64_t most =
+      state.samples == 1 || convolution.joins_samples()
+          ? largest
+          : std::clamp<int64_t>(cpu::half_second_level_bytes() / std::max<int64_t>(1, bytes_per_row), 8, largest);
   // So many blocks that threads can share them out, but not so small that their pixels are not worth the way.
   const int64_t threads = cpu::thread_count();
   const int64_t shared = threads == 1 ? 1 : std::clamp(rows / kSharedRows, threads, threads * kBlocksEach);

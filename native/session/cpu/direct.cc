@@ -80,6 +80,7 @@ class InPlace final : public Direct {
         g.b = state.sample(c_.input, s) + first;
         g.b_stride = c_.input.plane;
         g.pixels = last - first;
+        g.lone_pixel = tasks.pixels == 1 && !c_.joins_samples();
         g.out = state.sample(c_.output, s) + first;
         g.out_stride = c_.output.plane;
         g.residual = residual(state, s);
@@ -211,7 +212,7 @@ class Gathered final : public Direct {
   int64_t channel_floats(int64_t joined) const { return c_.taps() * tap_floats(joined); }
 
   void pack(const State& state, int64_t joined) const {
-    const auto gather = FTWT_KERNEL(gather_pixels);
+    const auto gather = FTWT_KERNEL(gather_windows);
     const int64_t channels = c_.input.shape.c;
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t work = c_.taps() * pixels;
@@ -222,9 +223,7 @@ class Gathered final : public Direct {
         if (j >= active.count) continue;
         const float* plane = state.sample(c_.input, s) + active.index[j] * c_.input.plane;
         float* to = state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels;
-        for (int64_t t = 0; t < c_.taps(); ++t, to += tap_floats(joined)) {
-          gather(plane, source_.data() + t * pixels, pixels, to);
-        }
+        gather(plane, c_.input.shape.pixels(), source_.data(), c_.taps(), pixels, to, tap_floats(joined));
       }
     });
   }
@@ -253,6 +252,7 @@ class Gathered final : public Direct {
         g.b_stride = g.taps == 1 ? stride : channel_floats(joined);
         g.packed = true;
         g.pixels = joined * pixels;
+        g.lone_pixel = !c_.joins_samples();
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/cache.h"
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 
@@ -9,9 +10,9 @@ namespace ftwt::session {
 namespace {
 
 // Products of one task, in floats: they and a block of transformed tiles stay in the second-level cache.
-constexpr int64_t kTaskProducts = 64 * 1024;
-// Tiles of one task.
-constexpr int64_t kTaskTiles = 40;
+int64_t task_products() { return cpu::half_second_level_bytes() / static_cast<int64_t>(sizeof(float)); }
+// Vectors of tiles of one task.
+constexpr int64_t kTaskVectors = 5;
 // Weights, in floats, that may be read again for every block of tiles, so that transformed tiles are read once; and for
 // every sample, where each thread has samples of its own.
 constexpr int64_t kSmallWeights = 256 * 1024;
@@ -82,6 +83,11 @@ class Winograd final : public Step {
   bool in_strips(int64_t samples) const {
     const int64_t most = samples >= cpu::thread_count() ? kWeightsOfSample : kSmallWeights;
     return shape_.tiles() >= kManyTiles && static_cast<int64_t>(weights_.size()) <= most;
+  }
+
+  // Whatever the batch.
+  bool multiplies_whole_samples() const {
+    return !c_.joins_samples() && static_cast<int64_t>(weights_.size()) > kWeightsOfSample;
   }
 
   // Each task transforms a few rows of tiles, multiplies them and transforms them back, all in its own cache.
@@ -214,16 +220,17 @@ class Winograd final : public Step {
     const int64_t points = shape_.points();
     const int64_t inputs = c_.input.shape.c;
     // Blocks of whole rows of tiles, unless samples are joined.
+    const int64_t task_tiles = kTaskVectors * FTWT_KERNEL(vector_lanes)();
     const int64_t rows_of_tiles = shape_.tiles_h();
     const int64_t tile_blocks =
-        joins_ ? 1 : std::clamp<int64_t>((tiles + kTaskTiles - 1) / kTaskTiles, 1, rows_of_tiles);
+        joins_ ? 1 : std::clamp<int64_t>((tiles + task_tiles - 1) / task_tiles, 1, rows_of_tiles);
     const int64_t block_tiles = joins_ ? tiles : (rows_of_tiles + tile_blocks - 1) / tile_blocks * shape_.tiles_w();
     const int64_t stride = tile_stride(joined);
     const int64_t product_stride = round_up(block_tiles + 16, 16);
     // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
     const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
-                           std::max<int64_t>(6, kTaskProducts / (points * product_stride)));
+                           std::max<int64_t>(6, task_products() / (points * product_stride)));
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
         tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
@@ -263,6 +270,7 @@ class Winograd final : public Step {
     g.b_stride = tiles.stride;
     g.packed = true;
     g.pixels = tiles.count;
+    g.lone_pixel = tiles.count == shape_.tiles() && multiplies_whole_samples();
     g.out_stride = points * product_stride;
     g.compact = true;
     for (int64_t point = 0; point < points; ++point) {
