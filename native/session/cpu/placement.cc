@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/cache.h"
 #include "session/arena.h"
 #include "session/gates.h"
 
@@ -14,8 +15,12 @@ int64_t plane_floats(int64_t pixels) { return pixels < 64 ? pixels : spread_stri
 
 constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 
-// What a node reads and writes for the samples of a section should stay in the last-level cache, in floats.
-constexpr int64_t kSectionFloats = 1 << 20;
+// What a node reads and writes for the samples of a section, in floats: half of each thread's second-level cache where
+// that is large, else what the last level keeps.
+int64_t section_floats(int threads) {
+  const int64_t half = cpu::half_second_level_bytes();
+  return half >= int64_t{1} << 20 ? threads * half / static_cast<int64_t>(sizeof(float)) : int64_t{1} << 20;
+}
 
 // Weights that are not worth reading by each thread for itself: so many floats, and so many times the activations.
 constexpr int64_t kSharedWeights = 2 << 20;
@@ -33,7 +38,7 @@ std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout
     int64_t floats = values[i + 1].sample;
     for (const int32_t value : plan.nodes[i].inputs) floats += values[value].sample;
     int64_t samples = (max_samples + threads - 1) / threads;
-    while (samples > 1 && samples * floats * threads > kSectionFloats) samples = (samples + 1) / 2;
+    while (samples > 1 && samples * floats * threads > section_floats(threads)) samples = (samples + 1) / 2;
     const bool shared = threads > 1 && reads_weights_once(plan.nodes[i], floats * max_samples);
     if (shared) samples = max_samples;
     if (sections.empty() || sections.back().samples != samples || sections.back().shared != shared) {
