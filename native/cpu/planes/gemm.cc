@@ -57,11 +57,20 @@ FTWT_INLINE void for_each_panel(int64_t begin, int64_t end, const Body& body) {
 // The same from panels, the first of which is that of the first row, with `depth` floats for each row.
 FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, int64_t depth, int64_t vectors) {
   const int64_t first = tile.panel_column * tile.gemm->taps;
-  for_each_panel(rows.begin, rows.end, [&](int64_t begin, int64_t end) {
+  tile.next_panel = kPanelRows * depth;
+  const auto place = [&](int64_t begin, int64_t panel_rows) {
     tile.rows = rows.index + begin;
     tile.first_row = begin;
-    tile.panel = panels + (begin - rows.begin) * depth + first * (end - begin);
-    run_vectors(tile, end - begin, vectors);
+    tile.panel = panels + (begin - rows.begin) * depth + first * panel_rows;
+  };
+  int64_t begin = rows.begin;
+  for (; vectors == 1 && begin + kPairRows <= rows.end; begin += kPairRows) {
+    place(begin, kPanelRows);
+    run_pair(tile);
+  }
+  for_each_panel(begin, rows.end, [&](int64_t from, int64_t end) {
+    place(from, end - from);
+    run_vectors(tile, end - from, vectors);
   });
 }
 

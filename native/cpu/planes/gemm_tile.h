@@ -17,6 +17,8 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 #endif
 // Rows of a panel, whatever the width of the tile.
 constexpr int kPanelRows = kMaxRows[kMaxVectors];
+// A tile of one vector has two panels: the sums of one would wait for each other.
+constexpr int kPairRows = 2 * kPanelRows;
 
 // A tile of one vector is the slowest: four are two and two.
 FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
@@ -69,12 +71,13 @@ struct Tile {
   int64_t copy_stride;               // of the copies of a pixel's tile and the next one's; 0: one place for all
   const float* panel;                // the rows' weights [columns, taps, rows], or none
   int64_t panel_column;              // of the list, where the tile's part begins in its panels
+  int64_t next_panel;                // floats from it to that of the rows after its kPanelRows
 };
 
 // acc[m] += weight(m) * x
 template <int MR, int NV, typename Weight>
 FTWT_INLINE void add_product(const Vec (&x)[NV], const Weight& weight, Vec (&acc)[MR][NV]) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
     const Vec w = splat(weight(m));
 #pragma GCC unroll 4
@@ -139,27 +142,32 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
 }
 
 template <int MR, int NV>
-FTWT_INLINE void add_products(const float* weights, const float* pixels, Vec (&acc)[MR][NV]) {
+FTWT_INLINE void add_products(const float* weights, int64_t next_panel, const float* pixels, Vec (&acc)[MR][NV]) {
   Vec x[NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
   add_product(
-      x, [&](int m) __attribute__((always_inline)) { return weights[m]; }, acc);
+      x,
+      [&](int m) __attribute__((always_inline)) {
+        return MR == kPairRows && m >= kPanelRows ? weights[next_panel + m - kPanelRows] : weights[m];
+      },
+      acc);
 }
 
-// The same from a panel. `Ahead`: nobody has read what follows it yet.
+// The same from a panel, or a pair. `Ahead`: nobody has read what follows it yet.
 template <bool Ahead, int MR, int NV>
-FTWT_INLINE void accumulate_panel(const float* weights, const float* pixels, int64_t stride, int64_t depth,
-                                  Vec (&acc)[MR][NV]) {
+FTWT_INLINE void accumulate_panel(const float* weights, int64_t next_panel, const float* pixels, int64_t stride,
+                                  int64_t depth, Vec (&acc)[MR][NV]) {
+  constexpr int kRows = MR == kPairRows ? kPanelRows : MR;  // of a panel
   int64_t i = 0;
-  for (; i + 4 <= depth; i += 4, weights += 4 * MR, pixels += 4 * stride) {
+  for (; i + 4 <= depth; i += 4, weights += 4 * kRows, pixels += 4 * stride) {
     if constexpr (Ahead) {
       for (int line = 0; line < MR; line += 4) __builtin_prefetch(weights + kPrefetchAhead + 4 * line, 0, 2);
     }
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) add_products<MR, NV>(weights + j * MR, pixels + j * stride, acc);
+    for (int j = 0; j < 4; ++j) add_products<MR, NV>(weights + j * kRows, next_panel, pixels + j * stride, acc);
   }
-  for (; i < depth; ++i, weights += MR, pixels += stride) add_products<MR, NV>(weights, pixels, acc);
+  for (; i < depth; ++i, weights += kRows, pixels += stride) add_products<MR, NV>(weights, next_panel, pixels, acc);
 }
 
 template <int MR, int NV>
@@ -170,12 +178,12 @@ FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], V
     const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
     const bool ahead = tile.pixel == 0 && g.panels != nullptr;
     if (tile.copied != nullptr) {
-      return ahead ? accumulate_panel<true>(tile.panel, tile.copied, NV * kLanes, depth, acc)
-                   : accumulate_panel<false>(tile.panel, tile.copied, NV * kLanes, depth, acc);
+      return ahead ? accumulate_panel<true>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, acc)
+                   : accumulate_panel<false>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, acc);
     }
     const float* b = g.b + tile.pixel + g.tap_offset[0] + tile.column_begin * g.b_stride;
-    return ahead ? accumulate_panel<true>(tile.panel, b, g.b_stride, depth, acc)
-                 : accumulate_panel<false>(tile.panel, b, g.b_stride, depth, acc);
+    return ahead ? accumulate_panel<true>(tile.panel, tile.next_panel, b, g.b_stride, depth, acc)
+                 : accumulate_panel<false>(tile.panel, tile.next_panel, b, g.b_stride, depth, acc);
   }
   if (tile.ahead == nullptr) {
     return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);
@@ -198,7 +206,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
   float* out[MR];
   const float* weights[MR];
   Vec acc[MR][NV];
-#pragma GCC unroll 12
+#pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
     weights[m] = g.weights + tile.rows[m] * g.row_stride;
     out[m] = g.out + (g.compact ? tile.first_row + m : tile.rows[m]) * g.out_stride + tile.pixel;
@@ -211,14 +219,14 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
         __builtin_prefetch(out[m] + 2 * NV * kLanes - 1, 1);
       }
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
       const Vec bias = splat(g.bias != nullptr ? g.bias[tile.rows[m]] : 0.0f);
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) acc[m][v] = bias;
     }
   } else {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) {
@@ -228,7 +236,7 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
   }
   sum_tile<MR, NV>(tile, weights, acc);
   if (last && (g.residual != nullptr || g.activation != Activation::Linear)) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) {
@@ -241,14 +249,14 @@ __attribute__((noinline)) void run_tile(const Tile& tile) {
     }
   }
   if (whole) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) store(out[m] + v * kLanes, acc[m][v]);
     }
     return;
   }
-#pragma GCC unroll 12
+#pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) store_some(out[m] + v * kLanes, acc[m][v], left - v * kLanes);
@@ -262,6 +270,8 @@ FTWT_INLINE void run_rows(const Tile& tile, int64_t rows) {
   }
   run_tile<MR, NV>(tile);
 }
+
+FTWT_INLINE void run_pair(const Tile& tile) { run_tile<kPairRows, 1>(tile); }
 
 template <int NV = kMaxVectors>
 FTWT_INLINE void run_vectors(const Tile& tile, int64_t rows, int64_t vectors) {
