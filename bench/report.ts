@@ -16,16 +16,26 @@ interface Result {
 
 /** The text with the tables of the results in `directory` in their places. */
 export function withTables(text: string, directory: string): string {
-  const files = existsSync(directory) ? readdirSync(directory).sort() : [];
-  for (const file of files.filter((name) => name.endsWith('.json'))) {
-    const result = JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result;
-    const begin = `<!-- bench:${result.benchmark} -->`;
-    const end = `<!-- /bench:${result.benchmark} -->`;
+  const results = resultsOf(directory);
+  for (const benchmark of new Set(results.map((result) => result.benchmark))) {
+    const begin = `<!-- bench:${benchmark} -->`;
+    const end = `<!-- /bench:${benchmark} -->`;
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-    if (result.table === undefined || from < 0 || to < from) continue;
-    text = `${text.slice(0, from + begin.length)}\n\n${body(result)}\n\n${caption(result)}\n\n${text.slice(to)}`;
+    if (from < 0 || to < from) continue;
+    const [first, ...others] = results.filter((result) => result.benchmark === benchmark);
+    const parts = [open(first), ...others.map(folded)];
+    text = `${text.slice(0, from + begin.length)}\n\n${parts.join('\n\n')}\n\n${text.slice(to)}`;
   }
   return text;
+}
+
+/** Those with a table; of one benchmark on several machines, that of the widest vectors first. */
+function resultsOf(directory: string): Result[] {
+  const files = existsSync(directory) ? readdirSync(directory).sort().reverse() : [];
+  return files
+    .filter((name) => name.endsWith('.json'))
+    .map((file) => JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result)
+    .filter(({ table }) => table !== undefined);
 }
 
 export async function run(): Promise<void> {
@@ -34,6 +44,17 @@ export async function run(): Promise<void> {
     path,
     withTables(readFileSync(path, 'utf8'), join(projectRoot, 'bench', 'results')),
   );
+}
+
+function open(result: Result): string {
+  return `${body(result)}\n\n${caption(result)}`;
+}
+
+/** Of one machine more. */
+function folded(result: Result): string {
+  const { cpu, instructionSet, threads } = result.environment;
+  const summary = `<summary>The same on ${cpu}, ${threads} threads, ${instructionSet}</summary>`;
+  return `<details>${summary}\n\n${open(result)}\n\n</details>`;
 }
 
 function body({ benchmark, table = '', figure }: Result): string {

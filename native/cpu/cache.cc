@@ -6,13 +6,15 @@
 
 namespace ftwt::cpu {
 
-int64_t half_second_level_bytes() {
+int64_t second_level_bytes() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
-  static const int64_t cache = sysconf(_SC_LEVEL2_CACHE_SIZE);  // 0 or less: unknown
+  static const int64_t bytes = std::max<int64_t>(0, sysconf(_SC_LEVEL2_CACHE_SIZE));
+  return bytes;
 #else
-  static const int64_t cache = 0;
+  return 0;
 #endif
-  return std::clamp<int64_t>(cache / 2, 256 * 1024, 1024 * 1024);
 }
+
+int64_t half_second_level_bytes() { return std::clamp<int64_t>(second_level_bytes() / 2, 256 * 1024, 1024 * 1024); }
 
 }  // namespace ftwt::cpu

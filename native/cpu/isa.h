@@ -100,6 +100,12 @@ FTWT_INLINE void store_some(float* p, Vec v, int64_t count) {
   }
 }
 
+FTWT_INLINE IVec lane_numbers() {
+  IVec lanes = {};
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
+  return lanes;
+}
+
 FTWT_INLINE Vec to_float(IVec v) { return __builtin_convertvector(v, Vec); }
 
 FTWT_INLINE float horizontal_sum(Vec v) {

@@ -35,9 +35,24 @@ function agrees(label: string, model: tf.LayersModel, variant: string): number {
       }
       x.dispose();
     }
+    sameBitsAlone(label, session, model);
     session.dispose();
   }
   return used;
+}
+
+/** Each of the first images of a batch, run alone. */
+function sameBitsAlone(label: string, session: Session, model: tf.LayersModel): void {
+  const x = images(model, maxBatch);
+  const values = x.dataSync<'float32'>();
+  const floats = values.length / maxBatch;
+  const { logits } = session.run(values);
+  const width = logits.length / maxBatch;
+  for (let i = 0; i < 3; i++) {
+    const alone = session.run(values.slice(i * floats, (i + 1) * floats)).logits;
+    assert.deepEqual(alone, logits.slice(i * width, (i + 1) * width), `${label}, image ${i} alone`);
+  }
+  x.dispose();
 }
 
 interface Case {
@@ -68,10 +83,17 @@ const cases: Record<string, Case[]> = {
     { size: 7, channels: [9, 32, 48], kernelSize: 3, strides: 2 },
     { size: 5, channels: [24, 64, 40], kernelSize: 3 },
     { size: 2, channels: [65, 33, 9], kernelSize: 1 },
+    { size: 1, channels: [20, 12], kernelSize: 3 },
+    { size: 3, channels: [9, 17, 20], kernelSize: 3 },
+    { size: 4, channels: [9, 17, 20], kernelSize: 3 },
+    { size: 6, channels: [9, 17, 20], kernelSize: 3 },
+    { size: 8, channels: [9, 17, 20], kernelSize: 3 },
+    { size: 9, channels: [9, 17, 20], kernelSize: 3, strides: 2 },
   ],
   '1x1 in place': [
     { size: 14, channels: [37, 70, 300], kernelSize: 1 },
     { size: 4, channels: [200, 35, 64], kernelSize: 1 },
+    { size: 4, channels: [33, 24, 40], kernelSize: 1 },
     { size: 41, channels: [3, 7, 64], kernelSize: 1 },
     { size: 17, channels: [96, 104, 200], kernelSize: 1 },
     { size: 7, channels: [40, 70, 93], kernelSize: 1 },
@@ -87,6 +109,7 @@ const cases: Record<string, Case[]> = {
     { size: 8, channels: [24, 128, 72], kernelSize: 3 },
     { size: 16, channels: [132, 136], kernelSize: 3 },
     { size: 14, channels: [16, 256, 251], kernelSize: 3 },
+    { size: 10, channels: [16, 256, 251], kernelSize: 3 },
   ],
   'winograd 4x4': [
     { size: 14, channels: [40, 33, 65], kernelSize: 3 },

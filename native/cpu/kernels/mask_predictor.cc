@@ -4,12 +4,6 @@
 namespace ftwt::FTWT_ISA {
 namespace {
 
-FTWT_INLINE IVec lane_numbers() {
-  IVec lanes = {};
-  for (int i = 0; i < kLanes; ++i) lanes[i] = i;
-  return lanes;
-}
-
 constexpr int kSamples = 4;  // samples that share one pass over the weights
 
 template <int samples>
@@ -38,17 +32,16 @@ FTWT_INLINE void dense_column(const float* features, const float* weights, const
 
 // In place, over [c].
 void softmax_row(float* x, int64_t c) {
+  // Of a NaN the sum makes all of them NaN, whatever is the largest here.
   Vec most = splat(x[0]);
-  IVec nan = {};
   for (int64_t i = 0; i < c; i += kLanes) {
-    const Vec v = c - i >= kLanes
-                      ? load(x + i)
-                      : select(lane_numbers() < static_cast<int32_t>(c - i), load_partial(x + i, c - i), most);
-    nan |= v != v;
-    most = vmax(most, v);
+    const int64_t left = c - i;
+    most = vmax(left >= kLanes ? load(x + i)
+                               : select(lane_numbers() < static_cast<int32_t>(left), load_partial(x + i, left), most),
+                most);
   }
-  float largest = x[0];
-  for (int i = 0; i < kLanes; ++i) largest = nan[i] != 0 ? __builtin_nanf("") : most[i] > largest ? most[i] : largest;
+  float largest = most[0];
+  for (int lane = 1; lane < kLanes; ++lane) largest = most[lane] > largest ? most[lane] : largest;
   Vec sums = {};
   for (int64_t i = 0; i < c; i += kLanes) {
     const int64_t left = c - i;

@@ -125,5 +125,16 @@ FTWT_INLINE void interleave(const Vec (&part)[Step], Vec (&lanes)[Step]) {
 #endif
 }
 
+// Lane i: all lanes of vectors[i] by `op`, of as many vectors as there are lanes.
+template <int count, typename Op>
+FTWT_INLINE Vec reduce_lanes(const Vec* vectors, const Op& op) {
+  if constexpr (count == 1) {
+    return vectors[0];
+  } else {
+    const Vec a = reduce_lanes<count / 2>(vectors, op), b = reduce_lanes<count / 2>(vectors + count / 2, op);
+    return op(even_lanes(a, b), odd_lanes(a, b));
+  }
+}
+
 }  // namespace
 }  // namespace ftwt::FTWT_ISA

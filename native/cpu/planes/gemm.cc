@@ -1,6 +1,6 @@
-#include "cpu/planes/deinterleave.h"
 #include "cpu/planes/gemm_pack.h"
 #include "cpu/planes/gemm_tile.h"
+#include "cpu/planes/lone_pixel.h"
 
 namespace ftwt::FTWT_ISA {
 namespace {
@@ -64,9 +64,11 @@ FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, in
     tile.panel = panels + (begin - rows.begin) * depth + first * panel_rows;
   };
   int64_t begin = rows.begin;
-  for (; vectors == 1 && begin + kPairRows <= rows.end; begin += kPairRows) {
-    place(begin, kPanelRows);
-    run_pair(tile);
+  if (vectors == 1) {
+    for (; begin + kPairRows <= rows.end; begin += kPairRows) {
+      place(begin, kPanelRows);
+      run_pair(tile);
+    }
   }
   for_each_panel(begin, rows.end, [&](int64_t from, int64_t end) {
     place(from, end - from);
@@ -76,12 +78,13 @@ FTWT_INLINE void run_panels(Tile tile, const Rows& rows, const float* panels, in
 
 FTWT_INLINE int64_t parts(int64_t count, int64_t largest) { return (count + largest - 1) / largest; }
 
-// Calls body(vectors) for each tile of pixels, of which a copy is at `copied` where there shall be one.
+// Calls body(vectors) for each tile of pixels, of which a copy is at `copied` where there shall be one. Without room, b
+// lies there as a copy would.
 template <typename Body>
 FTWT_INLINE void for_each_tile(Tile& tile, float* room, const Body& body) {
   for (tile.pixel = 0; tile.pixel < tile.gemm->pixels;) {
     const int64_t vectors = vectors_of_tile(parts(tile.gemm->pixels - tile.pixel, kLanes));
-    if (tile.copied != nullptr) {
+    if (tile.copied != nullptr && room != nullptr) {
       float* copy = room + tile.pixel * tile.copy_stride;
       if (!tile.is_copied) copy_tile(tile, vectors, copy);
       tile.copied = copy;
@@ -191,92 +194,9 @@ FTWT_INLINE bool lies_as_copied(const cpu::PlaneGemm& g) {
   return follow;
 }
 
-// Of a lone pixel, in floats: rows of weights that are multiplied with it.
-constexpr int64_t kMostLone = 8192;
-constexpr int kLoneRows = 4;  // that share a load of it
-
-bool has_lone_pixel(const cpu::PlaneGemm& g) {
-  return g.lone_pixel && g.pixels > kLanes && g.pixels % kLanes == 1 && g.panels == nullptr && g.columns.count > 0 &&
-         g.row_stride <= kMostLone;
-}
-
-// Lane i: the sum of the lanes of vectors[i].
-template <int count>
-FTWT_INLINE Vec sums_of(const Vec* vectors) {
-  if constexpr (count == 1) {
-    return vectors[0];
-  } else {
-    const Vec a = sums_of<count / 2>(vectors), b = sums_of<count / 2>(vectors + count / 2);
-    return even_lanes(a, b) + odd_lanes(a, b);
-  }
-}
-
-template <int MR>
-FTWT_INLINE void lone_rows(const cpu::PlaneGemm& g, const int32_t* rows, const float* x, int64_t length, Vec* sums) {
-  const float* weights[MR];
-  Vec acc[MR] = {};
-  for (int m = 0; m < MR; ++m) weights[m] = g.weights + rows[m] * g.row_stride;
-  for (int64_t k = 0; k < length; k += kLanes) {
-    const Vec v = load(x + k);
-#pragma GCC unroll 4
-    for (int m = 0; m < MR; ++m) acc[m] = multiply_add(acc[m], load(weights[m] + k), v);
-  }
-  for (int m = 0; m < MR; ++m) sums[m] = acc[m];
-}
-
-// The last pixel as products of whole rows of weights, in which columns that are not listed meet zeros.
-__attribute__((noinline)) void run_lone_pixel(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
-  alignas(64) float x[kMostLone];
-  const int64_t pixel = g.pixels - 1;
-  const int64_t length = parts((g.columns.index[g.columns.count - 1] + 1) * g.taps, kLanes) * kLanes;
-  for (int64_t k = 0; k < length; k += kLanes) store(x + k, Vec{});
-  for (int64_t j = 0; j < g.columns.count; ++j) {
-    const float* column = g.b + (g.packed ? j : g.columns.index[j]) * g.b_stride + pixel;
-    for (int64_t t = 0; t < g.taps; ++t) x[g.columns.index[j] * g.taps + t] = column[g.tap_offset[t]];
-  }
-  for (int64_t first = 0; first < rows.count; first += kLanes) {
-    const int64_t count = rows.count - first < kLanes ? rows.count - first : kLanes;
-    Vec products[kLanes] = {};
-    int64_t m = 0;
-    for (; m + kLoneRows <= count; m += kLoneRows) {
-      lone_rows<kLoneRows>(g, rows.index + first + m, x, length, products + m);
-    }
-    for (; m < count; ++m) lone_rows<1>(g, rows.index + first + m, x, length, products + m);
-    float sums[kLanes];
-    store(sums, sums_of<kLanes>(products));
-    for (m = 0; m < count; ++m) {
-      const int32_t row = rows.index[first + m];
-      float sum = g.bias != nullptr ? g.bias[row] + sums[m] : sums[m];
-      if (g.residual != nullptr) sum += g.residual[row * g.residual_stride + pixel];
-      g.out[(g.compact ? first + m : row) * g.out_stride + pixel] = activate(splat(sum), g.activation)[0];
-    }
-  }
-}
-
-}  // namespace
-
-int64_t panel_rows() { return kPanelRows; }
-
-void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, int64_t end, float* panels) {
-  Tile tile = {};
-  tile.gemm = &g;
-  tile.column_end = g.columns.count;
-  const int64_t depth = g.columns.count * g.taps;
-  for_each_panel(begin, end, [&](int64_t first, int64_t last) {
-    pack_panel(tile, rows.index + first, last - first, panels + first * depth);
-  });
-}
-
 // Blocks of the sum, then of rows, then tiles of pixels, then of rows: a tile of b is read from the first-level cache
 // by all rows of a block, the block's weights from the second.
-void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
-  if (rows.count == 0) return;
-  if (has_lone_pixel(g)) {
-    cpu::PlaneGemm others = g;
-    --others.pixels;
-    plane_gemm(others, rows);
-    return run_lone_pixel(g, rows);
-  }
+void multiply(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool packs =
       g.panels == nullptr && g.pixels >= kPixelsForPanels && rows.count >= kRowsForCopy && g.taps <= kPanelDepth;
   const bool in_panels = packs || g.panels != nullptr;
@@ -301,16 +221,16 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   const bool copies = !whole_sum && g.taps <= most_depth && (must_copy || worth_copying);
   // Tiles that several blocks of rows read are copied once.
   const bool copies_once = copies && blocks > 1 && parts(g.pixels, kLanes) * kLanes * depth <= kCopies;
-  const bool copied_already = whole_sum && lies_as_copied(g);
-  alignas(64) float copies_here[kCopies];
-  float* room = copied_already ? const_cast<float*>(g.b) : copies_here;  // that it only reads
+  const bool lies_copied = whole_sum && lies_as_copied(g);
+  alignas(64) float copied[kCopies];
+  float* room = lies_copied ? nullptr : copied;
   for (int64_t k = 0; k < depths; ++k) {
     Tile tile = {};
     tile.gemm = &g;
     tile.column_begin = cut.column(g, k);
     tile.column_end = cut.column(g, k + 1);
-    if (copies || copied_already) tile.copied = room;
-    tile.is_copied = copied_already;
+    if (copies) tile.copied = copied;
+    if (lies_copied) tile.copied = g.b;
     if (copies_once) tile.copy_stride = (tile.column_end - tile.column_begin) * g.taps;
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
@@ -328,6 +248,29 @@ void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
       }
     }
   }
+}
+
+}  // namespace
+
+int64_t panel_rows() { return kPanelRows; }
+
+void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, int64_t end, float* panels) {
+  Tile tile = {};
+  tile.gemm = &g;
+  tile.column_end = g.columns.count;
+  const int64_t depth = g.columns.count * g.taps;
+  for_each_panel(begin, end, [&](int64_t first, int64_t last) {
+    pack_panel(tile, rows.index + first, last - first, panels + first * depth);
+  });
+}
+
+void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
+  if (rows.count == 0) return;
+  if (!has_lone_pixel(g)) return multiply(g, rows);
+  cpu::PlaneGemm others = g;
+  --others.pixels;
+  multiply(others, rows);
+  run_lone_pixel(g, rows);
 }
 
 }  // namespace ftwt::FTWT_ISA

@@ -1,4 +1,4 @@
-// The product's micro-kernel: a tile of up to 8 rows and 3 vectors of pixels, and its part of the sum.
+// The product's micro-kernel: a tile of up to 12 rows (16 of panels) and 3 vectors of pixels, and its part of the sum.
 #pragma once
 #include "cpu/gemm/activate.h"
 #include "cpu/isa.h"
@@ -7,8 +7,8 @@
 namespace ftwt::FTWT_ISA {
 namespace {
 
-// Accumulators, the vectors of one row of b and one broadcast fit the register file; more rows than this would not fit
-// the general registers, each has a pointer of its own.
+// Accumulators, the vectors of one row of b and one broadcast fit the register file. A tile of one vector has as many
+// rows as hide each other's latency.
 constexpr int kMaxVectors = 3;
 #if defined(FTWT_ISA_avx512)
 constexpr int kMaxRows[kMaxVectors + 1] = {0, 12, 8, 8};
@@ -19,6 +19,7 @@ constexpr int kMaxRows[kMaxVectors + 1] = {0, 8, 6, 4};
 constexpr int kPanelRows = kMaxRows[kMaxVectors];
 // A tile of one vector has two panels: the sums of one would wait for each other.
 constexpr int kPairRows = 2 * kPanelRows;
+static_assert(kMaxRows[1] <= kPairRows);  // no single panel is as high as a pair
 
 // A tile of one vector is the slowest: four are two and two.
 FTWT_INLINE int64_t vectors_of_tile(int64_t left) {
@@ -69,9 +70,9 @@ struct Tile {
   const float* copied;               // the tile of b, column after column, or none
   bool is_copied;                    // it is there already
   int64_t copy_stride;               // of the copies of a pixel's tile and the next one's; 0: one place for all
-  const float* panel;                // the rows' weights [columns, taps, rows], or none
+  const float* panel;                // the rows' weights [columns, taps, rows], or a pair of such, or none
   int64_t panel_column;              // of the list, where the tile's part begins in its panels
-  int64_t next_panel;                // floats from it to that of the rows after its kPanelRows
+  int64_t next_panel;                // of a pair: floats from the first panel to the second
 };
 
 // acc[m] += weight(m) * x
@@ -162,7 +163,10 @@ FTWT_INLINE void accumulate_panel(const float* weights, int64_t next_panel, cons
   int64_t i = 0;
   for (; i + 4 <= depth; i += 4, weights += 4 * kRows, pixels += 4 * stride) {
     if constexpr (Ahead) {
-      for (int line = 0; line < MR; line += 4) __builtin_prefetch(weights + kPrefetchAhead + 4 * line, 0, 2);
+      for (int line = 0; line < MR; line += 4) {
+        const int64_t panel = line < kRows ? 0 : next_panel - 4 * kRows;
+        __builtin_prefetch(weights + kPrefetchAhead + panel + 4 * line, 0, 2);
+      }
     }
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) add_products<MR, NV>(weights + j * kRows, next_panel, pixels + j * stride, acc);

@@ -53,9 +53,7 @@ FTWT_INLINE void dense_vectors(const cpu::DenseRows& d, const float* x, int64_t 
 FTWT_INLINE Vec lane_maxima(const float* x, int64_t count, IVec& nan) {
   constexpr int kChains = 4;
   if (count < kLanes) {
-    float filled[kLanes];
-    for (int64_t i = 0; i < kLanes; ++i) filled[i] = x[i < count ? i : 0];
-    const Vec v = load(filled);
+    const Vec v = select(lane_numbers() < static_cast<int32_t>(count), load_partial(x, count), splat(x[0]));
     nan |= v != v;
     return v;
   }
@@ -74,17 +72,6 @@ FTWT_INLINE Vec lane_maxima(const float* x, int64_t count, IVec& nan) {
   for (; i + kLanes <= count; i += kLanes) add(0, load(x + i));
   add(1, load(x + count - kLanes));
   return vmax(vmax(most[0], most[1]), vmax(most[2], most[3]));
-}
-
-// Lane i: the largest lane of vectors[i].
-template <int count>
-FTWT_INLINE Vec maxima_of(const Vec* vectors) {
-  if constexpr (count == 1) {
-    return vectors[0];
-  } else {
-    const Vec a = maxima_of<count / 2>(vectors), b = maxima_of<count / 2>(vectors + count / 2);
-    return vmax(even_lanes(a, b), odd_lanes(a, b));
-  }
 }
 
 FTWT_INLINE bool any_lane(IVec mask) {
@@ -115,20 +102,19 @@ void plane_scale(const float* x, int64_t count, float scale, float shift, Activa
   }
 }
 
-// out[index] of each listed plane; NaN where there is one, as tf.max.
 void plane_maxima(const float* planes, int64_t plane, int64_t pixels, cpu::ChannelList list, float* out) {
   for (int64_t first = 0; first < list.count; first += kLanes) {
+    const int64_t count = list.count - first < kLanes ? list.count - first : kLanes;
+    const int32_t* channels = list.index + first;
     Vec most[kLanes];
     IVec nan = {};
-    for (int64_t k = 0; k < kLanes; ++k) {
-      const int64_t j = first + k < list.count ? first + k : list.count - 1;
-      most[k] = lane_maxima(planes + list.index[j] * plane, pixels, nan);
-    }
+    for (int64_t k = 0; k < count; ++k) most[k] = lane_maxima(planes + channels[k] * plane, pixels, nan);
+    for (int64_t k = count; k < kLanes; ++k) most[k] = most[0];
     float maxima[kLanes];
-    store(maxima, maxima_of<kLanes>(most));
-    for (int64_t k = 0; k < kLanes && first + k < list.count; ++k) {
-      const int32_t channel = list.index[first + k];
-      out[channel] = any_lane(nan) && has_nan(planes + channel * plane, pixels) ? __builtin_nanf("") : maxima[k];
+    store(maxima, reduce_lanes<kLanes>(most, [](Vec a, Vec b) { return vmax(a, b); }));
+    for (int64_t k = 0; k < count; ++k) out[channels[k]] = maxima[k];
+    for (int64_t k = 0; k < count && any_lane(nan); ++k) {
+      if (has_nan(planes + channels[k] * plane, pixels)) out[channels[k]] = __builtin_nanf("");
     }
   }
 }

@@ -43,7 +43,8 @@ struct PlaneGemm {
   int64_t b_stride;
   bool packed;
   int64_t pixels;
-  // A last pixel that has a vector to itself may be summed in an order of its own, with lanes for columns.
+  // A last pixel that has a vector to itself may be summed in an order of its own (lone_pixel.h). Must not depend on
+  // the batch. A weight that is not finite makes it NaN, also that of a column that is not listed.
   bool lone_pixel;
   float* out;
   int64_t out_stride;
@@ -202,7 +203,7 @@ FTWT_DECLARE_KERNEL(
                      float* panels);
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
-    // Rows of `rows`; the same bits as plane_gemm().
+    // Rows of `rows`; the same bits as plane_gemm() without a lone pixel.
     void row_strip(const ftwt::cpu::RowStrip& strip, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);
     void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);
@@ -210,9 +211,10 @@ FTWT_DECLARE_KERNEL(
     // plane[rows, width] = activation(sums + residual) from rows of `row` floats; residual as the plane, or none.
     void finish_rows(const float* sums, int64_t row, int64_t rows, int64_t width, const float* residual,
                      ftwt::Activation activation, float* plane);
-    // to[t * tap_floats + i] = index[t * pixels + i] < 0 ? 0 : plane[index[t * pixels + i]]
-    void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t taps, int64_t pixels,
-                        float* to, int64_t tap_floats);
+    // to[t * tap_floats + i] = index[i] < 0 ? 0 : plane[index[i]], i < pixels, where `index` is that of tap t: they are
+    // `index_stride` apart, a multiple of 16.
+    void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t index_stride,
+                        int64_t taps, int64_t pixels, float* to, int64_t tap_floats);
     // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel. Needs
     // winograd_scratch_floats() at `scratch`. `next`: floats from here to the plane after this one, which is asked for
     // meanwhile, or 0. May write up to one vector beyond the last tile of each point.

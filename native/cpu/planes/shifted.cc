@@ -6,7 +6,10 @@
 namespace ftwt::FTWT_ISA {
 namespace {
 
+#if !defined(__clang__)
 constexpr int64_t kPlaneVectors = 4;  // of a plane that is gathered from registers
+typedef int32_t IVecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+#endif
 
 FTWT_INLINE int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
 FTWT_INLINE int64_t smallest(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -148,29 +151,31 @@ void finish_rows(const float* sums, int64_t row, int64_t rows, int64_t width, co
   }
 }
 
-void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t taps, int64_t pixels,
-                    float* to, int64_t tap_floats) {
-  if (plane_pixels > kPlaneVectors * kLanes) {
-    for (int64_t t = 0; t < taps; ++t, index += pixels, to += tap_floats) {
-      for (int64_t i = 0; i < pixels; ++i) to[i] = index[i] < 0 ? 0.0f : plane[index[i]];
+void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t index_stride, int64_t taps,
+                    int64_t pixels, float* to, int64_t tap_floats) {
+#if !defined(__clang__)
+  if (kLanes > 4 && plane_pixels <= kPlaneVectors * kLanes) {
+    Vec parts[kPlaneVectors];
+#pragma GCC unroll 4
+    for (int64_t v = 0; v < kPlaneVectors; ++v) {
+      const int64_t left = plane_pixels - v * kLanes;
+      parts[v] = left > 0 ? load_some(plane + v * kLanes, left) : Vec{};
+    }
+    for (int64_t t = 0; t < taps; ++t, index += index_stride, to += tap_floats) {
+      for (int64_t i = 0; i < pixels; i += kLanes) {
+        const IVec from = *reinterpret_cast<const IVecU*>(index + i);
+        Vec v = __builtin_shuffle(parts[0], parts[1], from);
+        if (plane_pixels > 2 * kLanes) {
+          v = select((from & (2 * kLanes)) != 0, __builtin_shuffle(parts[2], parts[3], from), v);
+        }
+        store_some(to + i, select(from < 0, Vec{}, v), pixels - i);
+      }
     }
     return;
   }
-  Vec parts[kPlaneVectors];
-#pragma GCC unroll 4
-  for (int64_t v = 0; v < kPlaneVectors; ++v) {
-    const int64_t left = plane_pixels - v * kLanes;
-    parts[v] = left > 0 ? load_some(plane + v * kLanes, left) : Vec{};
-  }
-  for (int64_t t = 0; t < taps; ++t, index += pixels, to += tap_floats) {
-    for (int64_t i = 0; i < pixels; i += kLanes) {
-      const IVec from = reinterpret_cast<IVec>(load_some(reinterpret_cast<const float*>(index + i), pixels - i));
-      Vec v = __builtin_shuffle(parts[0], parts[1], from);
-      if (plane_pixels > 2 * kLanes) {
-        v = select((from & (2 * kLanes)) != 0, __builtin_shuffle(parts[2], parts[3], from), v);
-      }
-      store_some(to + i, select(from < 0, Vec{}, v), pixels - i);
-    }
+#endif
+  for (int64_t t = 0; t < taps; ++t, index += index_stride, to += tap_floats) {
+    for (int64_t i = 0; i < pixels; ++i) to[i] = index[i] < 0 ? 0.0f : plane[index[i]];
   }
 }
 

@@ -1,5 +1,6 @@
 // The ways to run a convolution over planes. `shifted`, `strips`, `gathered` and `in place` add the same products
-// in the same order, to the same bits; dot products and the two Winograd transforms round differently.
+// in the same order, to the same bits, but for a lone pixel (cpu/planes/lone_pixel.h) of the latter two; dot products
+// and the two Winograd transforms round differently.
 #pragma once
 #include <memory>
 #include <optional>

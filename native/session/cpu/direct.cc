@@ -192,7 +192,13 @@ class Shifted final : public Direct {
 class Gathered final : public Direct {
  public:
   explicit Gathered(const Convolution& convolution)
-      : Direct(convolution), source_(window_pixels(convolution.window())) {}
+      : Direct(convolution), source_(static_cast<std::size_t>(c_.taps() * index_stride()), -1) {
+    const std::vector<int32_t> source = window_pixels(convolution.window());
+    const int64_t pixels = c_.output.shape.pixels();
+    for (int64_t t = 0; t < c_.taps(); ++t) {
+      std::copy_n(source.data() + t * pixels, pixels, source_.data() + t * index_stride());
+    }
+  }
   const char* variant() const override { return variant_name(ConvVariant::Gathered); }
 
   int64_t scratch_floats(int64_t samples) const override {
@@ -208,6 +214,7 @@ class Gathered final : public Direct {
   }
 
  private:
+  int64_t index_stride() const { return round_up(c_.output.shape.pixels(), 16); }
   int64_t tap_floats(int64_t joined) const { return spread_stride(joined * c_.output.shape.pixels()); }
   int64_t channel_floats(int64_t joined) const { return c_.taps() * tap_floats(joined); }
 
@@ -223,7 +230,8 @@ class Gathered final : public Direct {
         if (j >= active.count) continue;
         const float* plane = state.sample(c_.input, s) + active.index[j] * c_.input.plane;
         float* to = state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels;
-        gather(plane, c_.input.shape.pixels(), source_.data(), c_.taps(), pixels, to, tap_floats(joined));
+        gather(plane, c_.input.shape.pixels(), source_.data(), index_stride(), c_.taps(), pixels, to,
+               tap_floats(joined));
       }
     });
   }
@@ -270,7 +278,7 @@ class Gathered final : public Direct {
     });
   }
 
-  std::vector<int32_t> source_;  // [taps, pixels], -1 in the padding
+  std::vector<int32_t> source_;  // [taps, index_stride()], -1 in the padding
 };
 
 }  // namespace

@@ -62,16 +62,8 @@ class GlobalPoolStep final : public PlaneStep {
       : PlaneStep(node, input, output) {}
   const char* variant() const override { return "global pool"; }
   void run(const State& state) const override {
-    const auto maxima = FTWT_KERNEL(plane_maxima);
-    const auto sum = FTWT_KERNEL(plane_sum);
-    const int64_t pixels = input_.shape.pixels();
-    for_each_range(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, cpu::ChannelList list) {
-      if (!node_.average) return maxima(state.sample(input_, s), input_.plane, pixels, list, state.sample(output_, s));
-      for (int64_t j = 0; j < list.count; ++j) {
-        const int32_t channel = list.index[j];
-        *to(state, s, channel) = sum(from(state, s, channel), pixels) / static_cast<float>(pixels);
-      }
-    });
+    // Planes of one pixel follow one another.
+    pool_planes(state, input_, node_.average, [&](int64_t s) { return state.sample(output_, s); });
     zero_other_planes(state, input_.gate, output_);
   }
 };

@@ -15,11 +15,14 @@ int64_t plane_floats(int64_t pixels) { return pixels < 64 ? pixels : spread_stri
 
 constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 
-// What a node reads and writes for the samples of a section, in floats: half of each thread's second-level cache where
-// that is large, else what the last level keeps.
+// What a node reads and writes for the samples of a section, in floats: what the last-level cache keeps, or, where each
+// thread runs samples of its own and has a large second-level cache, half of these.
+constexpr int64_t kSectionFloats = 1 << 20;
+constexpr int64_t kLargeCache = 2 << 20;
+
 int64_t section_floats(int threads) {
-  const int64_t half = cpu::half_second_level_bytes();
-  return half >= int64_t{1} << 20 ? threads * half / static_cast<int64_t>(sizeof(float)) : int64_t{1} << 20;
+  if (threads == 1 || cpu::second_level_bytes() < kLargeCache) return kSectionFloats;
+  return threads * cpu::half_second_level_bytes() / static_cast<int64_t>(sizeof(float));
 }
 
 // Weights that are not worth reading by each thread for itself: so many floats, and so many times the activations.
@@ -53,7 +56,8 @@ std::vector<Section> sections_of(const Plan& plan, const std::vector<ValueLayout
 // live through whole sections: these go through their nodes several times.
 const Section& place_in_section(const std::vector<Section>& sections, int32_t value, ValueLayout& layout, Life& life) {
   const Section& written = section_of(sections, life.first);
-  layout.local = value > 0 && life.last < written.end && !written.shared;  // the image is there before
+  // The image is there before.
+  layout.local = value > 0 && !written.shared && life.last < written.end;
   if (layout.local) return written;
   life.first = value > 0 ? written.first : 0;
   if (life.last < sections.back().end) life.last = section_of(sections, life.last).end - 1;

@@ -48,19 +48,8 @@ class PredictorStep final : public Step {
   int64_t logit_stride() const { return round_up(node_.out.c, 64); }
 
   void pool(const State& state, float* features) const {
-    const auto maxima = FTWT_KERNEL(plane_maxima);
-    const auto sum = FTWT_KERNEL(plane_sum);
-    const int64_t pixels = input_.shape.pixels();
     if (input_.gate >= 0) std::fill_n(features, state.samples * feature_stride(), 0.0f);
-    for_each_range(state, input_.gate, input_.shape.c, pixels, [&](int64_t s, cpu::ChannelList list) {
-      const float* planes = state.sample(input_, s);
-      float* of_sample = features + s * feature_stride();
-      if (!node_.predictor->average) return maxima(planes, input_.plane, pixels, list, of_sample);
-      for (int64_t j = 0; j < list.count; ++j) {
-        const int32_t channel = list.index[j];
-        of_sample[channel] = sum(planes + channel * input_.plane, pixels) / static_cast<float>(pixels);
-      }
-    });
+    pool_planes(state, input_, node_.predictor->average, [&](int64_t s) { return features + s * feature_stride(); });
   }
 
   void list(const State& state, int64_t s, const float* logits) const {

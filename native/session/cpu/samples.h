@@ -19,7 +19,7 @@ struct ThreadMemory {
   int64_t local, scratch;  // floats of each
 
   // For samples that the threads run together.
-  ThreadMemory together() const { return {1, local, scratch}; }
+  ThreadMemory together() const { return {1, threads * local, threads * scratch}; }
 
   // Where every thread gets as many samples, each runs its own: it waits for nobody and finds its data in its own
   // caches. Else all threads share the work of each step.

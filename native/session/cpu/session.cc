@@ -112,8 +112,8 @@ class CpuSession final : public Session {
     for (const Section& section : placement_.sections) {
       for (std::size_t i = steps_of_nodes_[section.first]; i < steps_of_nodes_[section.end]; ++i) {
         const int64_t floats = steps_[i].step->scratch_floats(section.samples);
-        memory_.scratch =
-            std::max(memory_.scratch, round_up(section.shared ? floats / memory_.threads + 1 : floats, 16));
+        memory_.scratch = std::max(
+            memory_.scratch, round_up(section.shared ? (floats + memory_.threads - 1) / memory_.threads : floats, 16));
       }
     }
     const Lease first(*this);  // a network without room for one run is refused now

@@ -81,7 +81,10 @@ void read_lines(const float* from, int64_t floats) {
 class Trial {
  public:
   Trial(const Convolution& convolution, int64_t max_samples, const Section& section)
-      : c_(convolution), max_samples_(max_samples), section_(section) {
+      : c_(convolution),
+        max_samples_(max_samples),
+        together_(section.samples),
+        memory_{section.shared ? 1 : cpu::thread_count(), 0, 0} {
     const bool in_place = c_.residual && c_.residual->lies_where(c_.output);
     int64_t end = 0;
     for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
@@ -113,14 +116,13 @@ class Trial {
     state.samples = samples;
     state.gates = &gates_;
     const auto start = std::chrono::steady_clock::now();
-    const ThreadMemory memory = {section_.shared ? 1 : threads_, 0, scratch_each_};
-    for_samples(state, section_.samples, memory, [&](const State& some, int) { step.run(some); });
+    for_samples(state, together_, memory_, [&](const State& some, int) { step.run(some); });
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   void reserve(const Step& step) {
-    scratch_each_ = std::max(scratch_each_, round_up(step.scratch_floats(section_.samples), 16));
-    scratch_.resize(static_cast<std::size_t>(scratch_each_ * threads_));
+    memory_.scratch = std::max(memory_.scratch, round_up(step.scratch_floats(together_), 16));
+    scratch_.resize(static_cast<std::size_t>(memory_.scratch * memory_.threads));
   }
 
   // Working memory is used by every layer: what other layers leave in the caches is this.
@@ -156,10 +158,8 @@ class Trial {
   }
 
   Convolution c_;
-  int64_t max_samples_;
-  Section section_;
-  int threads_ = cpu::thread_count();
-  int64_t scratch_each_ = 0;
+  int64_t max_samples_, together_;
+  ThreadMemory memory_;
   cpu::Floats values_, scratch_;
   std::vector<int32_t> lists_, counts_, all_;
   std::vector<Gate> gates_;

@@ -85,7 +85,7 @@ class Winograd final : public Step {
     return shape_.tiles() >= kManyTiles && static_cast<int64_t>(weights_.size()) <= most;
   }
 
-  // Whatever the batch.
+  // Never in strips, whatever the batch.
   bool multiplies_whole_samples() const {
     return !c_.joins_samples() && static_cast<int64_t>(weights_.size()) > kWeightsOfSample;
   }
@@ -220,7 +220,7 @@ class Winograd final : public Step {
     const int64_t points = shape_.points();
     const int64_t inputs = c_.input.shape.c;
     // Blocks of whole rows of tiles, unless samples are joined.
-    const int64_t task_tiles = kTaskVectors * FTWT_KERNEL(vector_lanes)();
+    const int64_t task_tiles = kTaskVectors * lanes_;
     const int64_t rows_of_tiles = shape_.tiles_h();
     const int64_t tile_blocks =
         joins_ ? 1 : std::clamp<int64_t>((tiles + task_tiles - 1) / task_tiles, 1, rows_of_tiles);
@@ -230,7 +230,7 @@ class Winograd final : public Step {
     // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
     const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
-                           std::max<int64_t>(6, task_products() / (points * product_stride)));
+                           std::max<int64_t>(8, task_products() / (points * product_stride)));
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
         tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
@@ -312,8 +312,10 @@ class Winograd final : public Step {
   cpu::WinogradShape shape_;
   bool joins_;
   bool copies_;  // transformed tiles, of which a channel has few, to where no room is between channels
-  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);  // that of the panels, whatever other steps change to
-  cpu::Floats weights_;                               // [points, cOut, row_floats], or of each point panels
+  // Those of the panels, whatever other steps change to.
+  PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
+  int64_t lanes_ = FTWT_KERNEL(vector_lanes)();
+  cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
 };
 
 }  // namespace
