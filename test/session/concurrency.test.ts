@@ -90,61 +90,57 @@ test('the number of threads may change between runs and during them', async () =
   session.dispose();
 });
 
-test('threads that run images of their own give what one thread gives', () => {
+/** @returns what `run` gives on one thread, which is what it gives on several */
+function onThreads(counts: number[], run: () => Outcome[]): Outcome[] {
   const { threads } = binding.info();
   try {
-    for (const dense of [false, true]) {
-      const outcomes = [1, 2, 3, 5, 16].map((count) => {
-        setThreads(count);
-        const { session, batches } = smallSession({ dense });
-        const results = batches.map((x) => outcome(session.run(x, { masks: true })));
-        const [x, { masks, logits }] = [batches.at(-1)!, results.at(-1)!];
-        assert.deepEqual(session.run(x, { forcedMasks: masks }).logits, logits);
-        assert.ok(session.profile(x).every(({ milliseconds }) => milliseconds >= 0));
-        session.dispose();
-        return { count, results };
-      });
-      const [alone, ...others] = outcomes;
-      for (const { count, results } of others) {
-        assert.deepEqual(results, alone.results, `${count} threads`);
-      }
+    setThreads(1);
+    const alone = run();
+    for (const count of counts) {
+      setThreads(count);
+      assert.deepEqual(run(), alone, `${count} threads`);
     }
+    return alone;
   } finally {
     setThreads(threads);
+  }
+}
+
+test('threads that run images of their own give what one thread gives', () => {
+  for (const dense of [false, true]) {
+    onThreads([2, 3, 5, 16], () => {
+      const { session, batches } = smallSession({ dense });
+      const results = batches.map((x) => outcome(session.run(x, { masks: true })));
+      const [x, { masks, logits }] = [batches.at(-1)!, results.at(-1)!];
+      assert.deepEqual(session.run(x, { forcedMasks: masks }).logits, logits);
+      assert.ok(session.profile(x).every(({ milliseconds }) => milliseconds >= 0));
+      session.dispose();
+      return results;
+    });
   }
 });
 
 /** The second and third convolutions have more weights than threads read for themselves; the others do not. */
 test('large weights that threads share give what one thread gives', () => {
-  const { threads } = binding.info();
   const conv = (filters: number) =>
     layers.dynamicConv2d({ filters, kernelSize: 3, padding: 'same', activation: 'relu', mass });
   const dense = tf.layers.conv2d({ filters: 520, kernelSize: 3, padding: 'same' });
   const model = modelOf([2, 2, 24], chain(conv(520), conv(520), dense, conv(40)));
   const x = images(model, 12);
   const values = x.dataSync<'float32'>().slice();
-  try {
-    const outcomes = [1, 2, 3, 5].map((count) => {
-      setThreads(count);
-      const session = compile(model, { maxBatch: 12, measure: false });
-      const results = [1, 2, 5, 8, 12].map((n) => {
-        const some = values.subarray(0, (n * values.length) / 12);
-        return outcome(session.run(some, { masks: true }));
-      });
-      assert.ok(session.profile(values).every(({ milliseconds }) => milliseconds >= 0));
-      session.dispose();
-      return { count, results };
+  const alone = onThreads([2, 3, 5], () => {
+    const session = compile(model, { maxBatch: 12, measure: false });
+    const results = [1, 2, 5, 8, 12].map((n) => {
+      const some = values.subarray(0, (n * values.length) / 12);
+      return outcome(session.run(some, { masks: true }));
     });
-    const [alone, ...others] = outcomes;
-    for (const { count, results } of others) {
-      assert.deepEqual(results, alone.results, `${count} threads`);
-    }
-    closeLogits(alone.results.at(-1)!.logits, predict(model, x).logits, 'twelve images');
-  } finally {
-    setThreads(threads);
-    x.dispose();
-    model.dispose();
-  }
+    assert.ok(session.profile(values).every(({ milliseconds }) => milliseconds >= 0));
+    session.dispose();
+    return results;
+  });
+  closeLogits(alone.at(-1)!.logits, predict(model, x).logits, 'twelve images');
+  x.dispose();
+  model.dispose();
 });
 
 test('a session of fewer threads than there are', async () => {

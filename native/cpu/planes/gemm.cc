@@ -18,8 +18,8 @@ constexpr int64_t kRowsForCopyOfOne = 96;
 // From so many pixels on, a copy of the weights does, too.
 constexpr int64_t kPixelsForPanels = 10 * kLanes;
 
-// Processors with vectors this long have second-level caches of 1 MB and more, and bring rows themselves: there it
-// costs a tile of one vector 40 % to ask for them, and others 3 %.
+// Servers with vectors this long have second-level caches of 1 MB and more, and bring rows themselves: there it costs a
+// tile of one vector 40 % to ask for them, and others 3 %.
 constexpr bool kBringsAhead = kLanes != 16;
 
 static_assert(cpu::PlaneGemm::kPanelMultiple % kPanelRows == 0);
@@ -235,8 +235,9 @@ void multiply(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
     for (int64_t i = 0; i < blocks; ++i) {
       const Rows block = cut.rows(rows, i);
       Ahead ahead = {}, after = {};
-      if (kBringsAhead && g.panels == nullptr && !long_rows && !g.weights_near)
+      if (kBringsAhead && g.panels == nullptr && !long_rows && !g.weights_near) {
         ahead = ahead_of(g, cut, rows, k, i, after);
+      }
       tile.ahead = ahead.lines > 0 ? &ahead : nullptr;
       if (copies_once) tile.is_copied = i > 0;
       if (g.panels != nullptr) {
