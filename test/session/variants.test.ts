@@ -69,8 +69,18 @@ const cases: Record<string, Case[]> = {
     { size: 30, channels: [3, 40, 66], kernelSize: 3, strides: 2 },
     { size: 13, channels: [4, 18, 130], kernelSize: 5 },
     { size: 12, channels: [24, 64, 40], kernelSize: 3 },
+    { size: 7, channels: [19, 70, 33], kernelSize: 3 },
+    { size: 8, channels: [16, 24, 40], kernelSize: 3 },
+    { size: 11, channels: [4, 18, 24], kernelSize: 5 },
+    { size: 15, channels: [9, 32, 20], kernelSize: 3, strides: 2 },
+    { size: 13, channels: [9, 32, 20], kernelSize: 4, strides: 3 },
+    { size: 14, channels: [64, 40, 33], kernelSize: 3 },
   ],
   'strips of rows': [
+    { size: 7, channels: [19, 70, 33], kernelSize: 3 },
+    { size: 8, channels: [16, 24, 40], kernelSize: 3 },
+    { size: 20, channels: [9, 32, 20], kernelSize: 3, strides: 2 },
+    { size: 22, channels: [9, 17], kernelSize: 5, strides: 3 },
     { size: 9, channels: [5, 33, 7], kernelSize: 3 },
     { size: 30, channels: [3, 40, 66], kernelSize: 3, strides: 2 },
     { size: 13, channels: [4, 18, 24], kernelSize: 5 },
@@ -97,6 +107,10 @@ const cases: Record<string, Case[]> = {
     { size: 41, channels: [3, 7, 64], kernelSize: 1 },
     { size: 17, channels: [96, 104, 200], kernelSize: 1 },
     { size: 7, channels: [40, 70, 93], kernelSize: 1 },
+    { size: 14, channels: [136, 144, 152, 130], kernelSize: 1 },
+    { size: 5, channels: [64, 72, 40], kernelSize: 1 },
+    { size: 10, channels: [40, 96, 34], kernelSize: 1 },
+    { size: 9, channels: [32, 40, 39], kernelSize: 1 },
   ],
   'dot products': [
     { size: 2, channels: [67, 33, 9], kernelSize: 3 },
@@ -110,6 +124,7 @@ const cases: Record<string, Case[]> = {
     { size: 16, channels: [132, 136], kernelSize: 3 },
     { size: 14, channels: [16, 256, 251], kernelSize: 3 },
     { size: 10, channels: [16, 256, 251], kernelSize: 3 },
+    { size: 14, channels: [40, 64, 72], kernelSize: 3 },
   ],
   'winograd 4x4': [
     { size: 14, channels: [40, 33, 65], kernelSize: 3 },
@@ -205,6 +220,11 @@ test('depthwise convolutions, lanes for channels and for pixels', () => {
     [29, 4, 3, 2],
     [14, 21, 3, 1],
     [31, 2, 3, 1],
+    [14, 33, 3, 1],
+    [10, 4, 3, 1],
+    [28, 18, 3, 1],
+    [32, 3, 3, 1],
+    [33, 3, 3, 1],
   ]) {
     for (const [mass, padding] of [
       [undefined, 'same'],
@@ -219,6 +239,27 @@ test('depthwise convolutions, lanes for channels and for pixels', () => {
           : ours.dynamicDepthwiseConv2d({ ...args, mass });
       const label = `${size}x${size}x${channels}, ${kernelSize}x${kernelSize} / ${strides}`;
       agrees(label, modelOf([size, size, channels], chain(layer)), '');
+    }
+  }
+});
+
+/** Panels, and rows of weights, have ways of their own for them. */
+test('last pixels of sums with a residual', () => {
+  if (!sessionDevices().includes('native')) return;
+  for (const size of [5, 7, 10, 14]) {
+    for (const mass of [undefined, 0.97]) {
+      const args = { filters: 136, kernelSize: 1 } as const;
+      const inner = () =>
+        mass === undefined
+          ? tf.layers.conv2d(args)
+          : ours.dynamicConv2d({ ...args, mass, batchNormalization: true });
+      const model = modelOf([size, size, 136], (x) => {
+        const products = inner().apply(inner().apply(x)) as tf.SymbolicTensor;
+        const sum = tf.layers.add().apply([products, x]) as tf.SymbolicTensor;
+        return tf.layers.reLU().apply(sum) as tf.SymbolicTensor;
+      });
+      const label = `${size}x${size}, mass ${mass}`;
+      assert.ok(agrees(label, model, '1x1 in place') > 0, `${label} is not used`);
     }
   }
 });

@@ -1,6 +1,6 @@
 #include "cpu/planes/gemm_pack.h"
 #include "cpu/planes/gemm_tile.h"
-#include "cpu/planes/lone_pixel.h"
+#include "cpu/planes/last_pixels.h"
 
 namespace ftwt::FTWT_ISA {
 namespace {
@@ -15,8 +15,8 @@ constexpr int64_t kCopies = 32 * 1024;                     // of tiles of b, in 
 // apart, and of one tap.
 constexpr int64_t kRowsForCopy = 32;
 constexpr int64_t kRowsForCopyOfOne = 96;
-// From so many pixels on, a copy of the weights does, too.
-constexpr int64_t kPixelsForPanels = 10 * kLanes;
+// From so many pixels on, a copy of the weights does, too; never where a core reads three of them a cycle.
+constexpr int64_t kPixelsForPanels = kLanes == 16 ? INT32_MAX : 10 * kLanes;
 
 // Servers with vectors this long have second-level caches of 1 MB and more, and bring rows themselves: there it costs a
 // tile of one vector 40 % to ask for them, and others 3 %.
@@ -114,6 +114,15 @@ void run_given_panels(Tile tile, const Rows& rows, float* room) {
   const int64_t depth = g.columns.count * g.taps;
   const float* panels = g.panels + (g.listed ? rows.begin : rows.index[rows.begin]) * depth;
   tile.panel_column = tile.column_begin;
+  if (depth <= cpu::PlaneGemm::kFewColumns && tile.copied == nullptr) {
+    // All pixels fit a cache: long runs of each plane are written, one after the other.
+    for_each_panel(rows.begin, rows.end, [&](int64_t begin, int64_t end) {
+      const Rows some = {rows.index, begin, end, rows.count};
+      const float* panel = panels + (begin - rows.begin) * depth;
+      for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, some, panel, depth, vectors); });
+    });
+    return;
+  }
   for_each_tile(tile, room, [&](int64_t vectors) { run_panels(tile, rows, panels, depth, vectors); });
 }
 
@@ -251,6 +260,17 @@ void multiply(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   }
 }
 
+// The product without its first rows and pixels.
+FTWT_INLINE cpu::PlaneGemm rest_of(const cpu::PlaneGemm& g, int64_t rows, int64_t pixels) {
+  cpu::PlaneGemm rest = g;
+  rest.b += pixels;
+  rest.pixels -= pixels;
+  rest.out += pixels + (g.compact ? rows * g.out_stride : 0);
+  if (g.residual != nullptr) rest.residual += pixels;
+  if (g.listed) rest.panels += rows * g.columns.count * g.taps;
+  return rest;
+}
+
 }  // namespace
 
 int64_t panel_rows() { return kPanelRows; }
@@ -267,11 +287,14 @@ void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, 
 
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   if (rows.count == 0) return;
-  if (!has_lone_pixel(g)) return multiply(g, rows);
+  const int64_t in_panels = panel_last_pixels(g), lone = lone_pixels(g);
+  if (in_panels + lone == 0) return multiply(g, rows);
   cpu::PlaneGemm others = g;
-  --others.pixels;
+  others.pixels -= in_panels + lone;
   multiply(others, rows);
-  run_lone_pixel(g, rows);
+  if (lone > 0) return run_lone_pixels(g, rows, lone);
+  const int64_t done = run_panel_last(g, rows, in_panels);
+  if (done < rows.count) multiply(rest_of(g, done, others.pixels), {rows.index + done, rows.count - done});
 }
 
 }  // namespace ftwt::FTWT_ISA

@@ -27,6 +27,8 @@ struct PlaneGemm {
   // Panels are of windows of at most so many taps; lists of rows start and end at multiples of this.
   static constexpr int64_t kMostPanelTaps = 128;
   static constexpr int64_t kPanelMultiple = 8;
+  // Up to so many columns, pixels may be many more than else: they are read from a cache by each panel.
+  static constexpr int64_t kFewColumns = 48;
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
   const float* next_weights;  // of the next product of the same rows, or none
@@ -69,9 +71,11 @@ struct PlaneWindow {
 
 // A plane in a form in which every tap of a window is a shift: zeros around it, and for strides one smaller plane for
 // each residue of row and column. Rows of `row` floats; output pixel (y, x) is number y * row + x, and numbers whose
-// x >= out_w are of no meaning.
+// x >= out_w are of no meaning. Or, `flat`, a copy for each column of the window, as wide as the output: no numbers are
+// without meaning, and rows follow one another, so that vectors of pixels may cross them.
 struct ShiftedLayout {
   PlaneWindow window;
+  bool flat;
   int64_t row;     // floats
   int64_t rows;    // of each phase
   int64_t phase;   // floats of one phase
@@ -118,6 +122,8 @@ struct DepthwiseChannels {
   float* out[16];
 };
 constexpr int64_t depthwise_weights(const PlaneWindow& w) { return (w.kh * w.kw + 16) / 16 * 16; }
+// Of a tap's mask to the next, for depthwise_flat().
+constexpr int64_t flat_mask_stride(const PlaneWindow& w) { return (w.h * w.w + 15) / 16 * 16; }
 
 struct WinogradOutput {
   float* out;             // [out_h * out_w]
@@ -205,7 +211,7 @@ FTWT_DECLARE_KERNEL(
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
     // Rows of `rows`; the same bits as plane_gemm() without a lone pixel.
     void row_strip(const ftwt::cpu::RowStrip& strip, ftwt::cpu::ChannelList rows);
-    ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window);
+    ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window, bool flat);
     void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);
     void shift_plane(const ftwt::cpu::ShiftedLayout& layout, const float* plane, float* shifted);
     // plane[rows, width] = activation(sums + residual) from rows of `row` floats; residual as the plane, or none.
@@ -271,6 +277,10 @@ FTWT_DECLARE_KERNEL(
     int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
                             ftwt::Activation activation, float* scratch);
+    // 3x3 windows around each pixel, strides of 1. inside[tap, pixel]: -1 where the tap lies in the image, else 0. The
+    // planes are readable from a row and a pixel before their first to as much, and a vector, beyond their last.
+    void depthwise_flat(const ftwt::cpu::PlaneWindow& window, const int32_t* inside,
+                        const ftwt::cpu::DepthwiseChannels& channels, ftwt::Activation activation);
     // One plane, lanes are pixels; strides are 1 unless the window fits_nine(). `weights` as above; `in` is readable
     // from pad_left floats before its first to a window and two vectors beyond its last.
     void depthwise_plane(const ftwt::cpu::PlaneWindow& window, const float* in, const float* weights,

@@ -89,9 +89,54 @@ FTWT_INLINE void split_rows(const cpu::ShiftedLayout& layout, const float* plane
   }
 }
 
+// Output pixels of one row that a tap column reads from the row: out[x] = row[x * stride_w + shift], or 0 beside it.
+// Writes whole vectors, up to one beyond the last.
+FTWT_INLINE void copy_column(const cpu::PlaneWindow& w, const float* row, int64_t shift, float* out) {
+  for (int64_t x = 0; x < w.out_w; x += kLanes) {
+    const int64_t first = x * w.stride_w + shift;
+    const float* from = row + first;
+    const Vec v = w.stride_w == 1 ? load(from) : even_lanes(load(from), load(from + kLanes));
+    if (first >= 0 && first + kLanes * w.stride_w <= w.w) {
+      store(out + x, v);
+    } else {
+      const IVec at = lane_numbers() * static_cast<int32_t>(w.stride_w) + static_cast<int32_t>(first);
+      store(out + x, select((at >= 0) & (at < static_cast<int32_t>(w.w)), v, Vec{}));
+    }
+  }
+}
+
+// Rows in ascending order: what is written beyond one is overwritten by the next.
+FTWT_INLINE void copy_columns(const cpu::ShiftedLayout& layout, const float* plane, float* to) {
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t phases_h = phases(w.kh, w.dilation_h, w.stride_h);
+  for (int64_t kx = 0; kx < w.kw; ++kx) {
+    const int64_t shift = kx * w.dilation_w - w.pad_left;
+    for (int64_t phase = 0; phase < phases_h; ++phase) {
+      for (int64_t i = 0; i < layout.rows; ++i, to += w.out_w) {
+        const int64_t y = i * w.stride_h + phase - w.pad_top;
+        if (y < 0 || y >= w.h) {
+          for (int64_t x = 0; x < w.out_w; x += kLanes) store(to + x, Vec{});
+        } else if (w.stride_w <= 2) {
+          copy_column(w, plane + y * w.w, shift, to);
+        } else {
+          for (int64_t x = 0; x < w.out_w; ++x) {
+            const int64_t at = x * w.stride_w + shift;
+            to[x] = at >= 0 && at < w.w ? plane[y * w.w + at] : 0.0f;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
-cpu::ShiftedLayout shifted_layout(const cpu::PlaneWindow& w) {
+cpu::ShiftedLayout shifted_layout(const cpu::PlaneWindow& w, bool flat) {
+  if (flat) {
+    const int64_t rows = w.out_h + last_shift(w.kh, w.dilation_h, w.stride_h);
+    const int64_t lines = (w.kw * phases(w.kh, w.dilation_h, w.stride_h) * rows * w.out_w + 16 + 15) / 16;
+    return {w, true, w.out_w, rows, rows * w.out_w, (lines | 1) * 16};
+  }
   const int64_t shift_w = last_shift(w.kw, w.dilation_w, w.stride_w);
   // With stride 1 the zeros to the right of a row are those to the left of the next.
   const int64_t pad_right = (w.out_w - 1) * w.stride_w + (w.kw - 1) * w.dilation_w + 1 - w.pad_left - w.w;
@@ -102,7 +147,7 @@ cpu::ShiftedLayout shifted_layout(const cpu::PlaneWindow& w) {
   const int64_t phase = rows * row + shared;
   const int64_t lines =
       (phases(w.kh, w.dilation_h, w.stride_h) * phases(w.kw, w.dilation_w, w.stride_w) * phase + 15) / 16;
-  return {w, row, rows, phase, (lines | 1) * 16};
+  return {w, false, row, rows, phase, (lines | 1) * 16};
 }
 
 void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
@@ -111,6 +156,12 @@ void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
   for (int64_t ky = 0; ky < w.kh; ++ky) {
     for (int64_t kx = 0; kx < w.kw; ++kx) {
       const int64_t y = ky * w.dilation_h, x = kx * w.dilation_w;
+      if (layout.flat) {
+        const int64_t phases_h = phases(w.kh, w.dilation_h, w.stride_h);
+        *tap_offset++ =
+            static_cast<int32_t>((kx * phases_h + y % w.stride_h) * layout.phase + y / w.stride_h * layout.row);
+        continue;
+      }
       const int64_t at =
           (y % w.stride_h * phases_w + x % w.stride_w) * layout.phase + y / w.stride_h * layout.row + x / w.stride_w;
       *tap_offset++ = static_cast<int32_t>(at);
@@ -120,6 +171,7 @@ void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
 
 void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
   const cpu::PlaneWindow& w = layout.window;
+  if (layout.flat) return copy_columns(layout, plane, shifted);
   memset(shifted, 0, static_cast<size_t>(layout.stride) * sizeof(float));
   if (w.stride_h == 1 && w.stride_w == 1) return copy_rows(layout, plane, shifted);
   const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);

@@ -140,6 +140,11 @@ std::vector<int32_t> window_pixels(const cpu::PlaneWindow& w) {
   return pixels;
 }
 
+bool lies_flat(const Convolution& c) {
+  const int64_t width = c.output.shape.w;
+  return 10 * width <= 7 * round_up(width, FTWT_KERNEL(vector_lanes)());
+}
+
 bool takes_panels(const Convolution& c) {
   return c.joins_samples() && c.output.shape.c % cpu::PlaneGemm::kPanelMultiple == 0 &&
          c.taps() <= cpu::PlaneGemm::kMostPanelTaps;

@@ -69,6 +69,9 @@ std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 // [cOut / panel_rows, cIn, taps, panel_rows].
 cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows = 1);
 
+// Whether rows are so short that shifted planes of them, which waste the lanes between rows, should lie flat.
+bool lies_flat(const Convolution& convolution);
+
 using PlaneGemmKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList);
 using PackPanelsKernel = void (*)(const cpu::PlaneGemm&, cpu::ChannelList, int64_t, int64_t, float*);
 

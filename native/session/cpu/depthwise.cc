@@ -1,4 +1,5 @@
 #include "cpu/scratch.h"
+#include "session/cpu/convolution.h"
 #include "session/cpu/planewise.h"
 #include "session/cpu/steps.h"
 
@@ -12,6 +13,8 @@ constexpr int64_t kManyColumns = 14;
 constexpr int64_t kPart = 256;
 // A window that reaches further beside the image may leave the working memory.
 constexpr int64_t kReach = 64;
+// Pixels up to which vectors may cross rows: beyond, masks leave the first-level cache.
+constexpr int64_t kMostFlat = 1024;
 
 cpu::PlaneWindow window_of(const Node& node, const ValueLayout& input, const ValueLayout& output) {
   return {input.shape.h, input.shape.w, output.shape.h,  output.shape.w,  node.kh,      node.kw,
@@ -24,6 +27,20 @@ bool fills_lanes(const cpu::PlaneWindow& w) {
   return w.stride_w == 1 && w.stride_h == 1 && w.out_h * w.out_w >= kManyPixels && w.kw * w.dilation_w <= kReach;
 }
 
+enum class Lanes { Channels, Rows, Pixels };
+
+// Whether the window lies around each pixel, so that vectors may run on from row to row.
+bool runs_on(const cpu::PlaneWindow& w) {
+  return w.kh == 3 && w.kw == 3 && w.stride_h == 1 && w.stride_w == 1 && w.dilation_h == 1 && w.dilation_w == 1 &&
+         w.pad_top == 1 && w.pad_left == 1 && w.out_h == w.h && w.out_w == w.w && w.w <= kReach &&
+         w.h * w.w >= kManyPixels && w.h * w.w <= kMostFlat;
+}
+
+Lanes lanes_of(const cpu::PlaneWindow& w) {
+  if (runs_on(w)) return Lanes::Pixels;
+  return fills_lanes(w) ? Lanes::Rows : Lanes::Channels;
+}
+
 class DepthwiseStep final : public Step {
  public:
   DepthwiseStep(const Node& node, const ValueLayout& input, const ValueLayout& output, int32_t gate)
@@ -33,34 +50,51 @@ class DepthwiseStep final : public Step {
         gate_(gate),
         multiplier_(output.shape.c / input.shape.c),
         window_(window_of(node, input, output)),
-        by_channels_(!fills_lanes(window_)),
+        lanes_(lanes_of(window_)),
         weights_(static_cast<std::size_t>(output.shape.c * row())) {
     const int64_t taps = node.kh * node.kw;
     for (int64_t o = 0; o < output.shape.c; ++o) {
       for (int64_t t = 0; t < taps; ++t) weights_[o * row() + t] = node.weights[t * output.shape.c + o];
       weights_[o * row() + taps] = node.bias.empty() ? 0.0f : node.bias[o];
     }
+    if (lanes_ == Lanes::Pixels) find_inside();
     of_zeros_.resize(static_cast<std::size_t>(output.shape.c));
     const float zero = 0;
     for (int64_t o = 0; o < output.shape.c; ++o) {
       FTWT_KERNEL(plane_scale)(&zero, 1, 1, weights(o)[taps], node.activation, &of_zeros_[o]);
     }
   }
-  const char* variant() const override { return by_channels_ ? "depthwise channels" : "depthwise planes"; }
+  const char* variant() const override {
+    switch (lanes_) {
+      case Lanes::Channels: return "depthwise channels";
+      case Lanes::Rows: return "depthwise rows";
+      case Lanes::Pixels: return "depthwise pixels";
+    }
+    return "";
+  }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
   void run(const State& state) const override {
     const int64_t work = output_.shape.pixels() * node_.kh * node_.kw / 2;
     // A thread's channels fill lanes.
     const int64_t most = kPlaneGrain / (2 * FTWT_KERNEL(vector_lanes)());
-    const int64_t floats = by_channels_ ? std::min(work, most) : work;
+    const int64_t floats = lanes_ == Lanes::Channels ? std::min(work, most) : work;
     for_each_range(state, gate_, output_.shape.c, floats, [&](int64_t s, cpu::ChannelList channels) {
-      by_channels_ ? run_channels(state, s, channels) : run_planes(state, s, channels);
+      lanes_ == Lanes::Rows ? run_planes(state, s, channels) : run_channels(state, s, channels);
     });
     zero_other_planes(state, gate_, output_);
   }
 
  private:
+  void find_inside() {
+    const int64_t pixels = window_.h * window_.w, stride = cpu::flat_mask_stride(window_);
+    const std::vector<int32_t> source = window_pixels(window_);
+    inside_.assign(static_cast<std::size_t>(node_.kh * node_.kw * stride), 0);
+    for (int64_t t = 0; t < node_.kh * node_.kw; ++t) {
+      for (int64_t p = 0; p < pixels; ++p) inside_[t * stride + p] = source[t * pixels + p] >= 0 ? -1 : 0;
+    }
+  }
+
   int64_t row() const { return cpu::depthwise_weights(window_); }
   const float* weights(int64_t channel) const { return weights_.data() + channel * row(); }
   const float* plane(const State& state, int64_t s, int64_t channel) const {
@@ -111,12 +145,16 @@ class DepthwiseStep final : public Step {
 
   void run_channels(const State& state, int64_t s, cpu::ChannelList channels) const {
     const auto kernel = FTWT_KERNEL(depthwise_channels);
+    const auto flat = FTWT_KERNEL(depthwise_flat);
     const int64_t lanes = FTWT_KERNEL(vector_lanes)();
     float* room = cpu::thread_floats(cpu::Scratch::Gemm,
                                      static_cast<std::size_t>(FTWT_KERNEL(depthwise_scratch_floats)(window_)));
     cpu::DepthwiseChannels together = {};
     const auto flush = [&] {
-      if (together.count > 0) kernel(window_, together, node_.activation, room);
+      if (together.count > 0) {
+        lanes_ == Lanes::Pixels ? flat(window_, inside_.data(), together, node_.activation)
+                                : kernel(window_, together, node_.activation, room);
+      }
       together.count = 0;
     };
     for_stored(state, s, channels, [&](int64_t channel) {
@@ -140,7 +178,8 @@ class DepthwiseStep final : public Step {
   int32_t gate_;
   int64_t multiplier_;
   cpu::PlaneWindow window_;
-  bool by_channels_;
+  Lanes lanes_;
+  std::vector<int32_t> inside_;  // of Lanes::Pixels: [taps, flat_mask_stride()]
   cpu::Floats weights_;          // [c, row]: taps, bias
   std::vector<float> of_zeros_;  // [c]: what becomes of an input of zeros
 };

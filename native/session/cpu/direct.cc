@@ -12,6 +12,7 @@ namespace {
 // Vectors of pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share
 // out.
 constexpr int64_t kTaskVectors = 12;
+constexpr int64_t kShallowTaskVectors = 96;
 constexpr int64_t kShiftedTaskVectors = 24;
 // The channels that a task should have.
 constexpr int64_t kTaskRows = 32;
@@ -58,7 +59,10 @@ class InPlace final : public Direct {
   }
 
  private:
-  int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.pixels() / pixels_of(kTaskVectors)); }
+  int64_t task_vectors() const {
+    return c_.input.shape.c <= cpu::PlaneGemm::kFewColumns ? kShallowTaskVectors : kTaskVectors;
+  }
+  int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.pixels() / pixels_of(task_vectors())); }
 
   void multiply(const State& state, int64_t first_sample, int64_t samples) const {
     const int64_t pixels = c_.output.shape.pixels();
@@ -99,7 +103,9 @@ class InPlace final : public Direct {
 class Shifted final : public Direct {
  public:
   explicit Shifted(const Convolution& convolution)
-      : Direct(convolution), layout_(FTWT_KERNEL(shifted_layout)(convolution.window())), taps_(c_.taps()) {
+      : Direct(convolution),
+        layout_(FTWT_KERNEL(shifted_layout)(convolution.window(), lies_flat(convolution))),
+        taps_(c_.taps()) {
     FTWT_KERNEL(shifted_offsets)(layout_, taps_.data());
   }
   const char* variant() const override { return variant_name(ConvVariant::Shifted); }
@@ -169,6 +175,7 @@ class Shifted final : public Direct {
         g.b_stride = layout_.stride;
         g.packed = true;
         g.pixels = pixels;
+        g.lone_pixel = tasks.pixels == 1 && !c_.joins_samples();
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;

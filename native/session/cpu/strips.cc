@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/cache.h"
 #include "cpu/scratch.h"
 #include "session/cpu/direct_step.h"
 
@@ -10,8 +11,8 @@ namespace {
 
 // Multiplications that are worth a task beside one for each thread.
 constexpr int64_t kTaskWork = 1 << 20;
-// Shifted planes of one strip, in floats: half of a small second-level cache.
-constexpr int64_t kStripPlanes = 32 * 1024;
+// Shifted planes of one strip, in floats: they stay in the second-level cache.
+int64_t strip_planes() { return cpu::half_second_level_bytes() / 8; }
 // From so many pixels on, the computed channels' weights are packed beforehand; fewer read them where they lie.
 constexpr int64_t kPixelsForPanels = 3000;
 
@@ -42,7 +43,7 @@ class Strips final : public Direct {
     cpu::PlaneWindow part = c_.window();
     part.out_h = height;
     part.pad_top -= y * part.stride_h;
-    return FTWT_KERNEL(shifted_layout)(part);
+    return FTWT_KERNEL(shifted_layout)(part, flat_);
   }
 
   void multiply(const State& state, int64_t first, int64_t samples) const {
@@ -52,7 +53,7 @@ class Strips final : public Direct {
     const int64_t work = row_floats() * c_.output.shape.c * c_.output.shape.pixels();
     const int64_t tasks = std::clamp(samples * work / kTaskWork, threads, kTasksEach * threads);
     const int64_t shared = samples * height / tasks;
-    const int64_t most = std::max<int64_t>(1, std::min(kStripPlanes / std::max<int64_t>(1, row_planes), shared));
+    const int64_t most = std::max<int64_t>(1, std::min(strip_planes() / std::max<int64_t>(1, row_planes), shared));
     const int64_t strips = (height + most - 1) / most;
     cpu::parallel_share(samples * strips, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
@@ -88,6 +89,10 @@ class Strips final : public Direct {
     strip.b_row = layout.row;
     strip.height = end_y - y;
     strip.width = width;
+    if (layout.row == width) {
+      strip.width *= strip.height;
+      strip.height = 1;
+    }
     strip.out = state.sample(c_.output, s) + y * width;
     strip.out_stride = c_.output.plane;
     strip.bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data();
@@ -100,6 +105,7 @@ class Strips final : public Direct {
   }
 
   bool packs_;
+  bool flat_ = lies_flat(c_);
   void (*kernel_)(const cpu::RowStrip&, cpu::ChannelList) = FTWT_KERNEL(row_strip);  // that of the panels
 };
 

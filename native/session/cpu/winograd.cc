@@ -20,6 +20,8 @@ constexpr int64_t kWeightsOfSample = 1024 * 1024;
 // Of a strip: transformed tiles and products of a block of channels, in floats.
 constexpr int64_t kStripFloats = 192 * 1024;
 constexpr int64_t kStripProducts = 192 * 1024;
+// A whole sample in one strip is worth a little more: 49 tiles are 3 vectors and 1, in two strips 4.
+constexpr int64_t kSampleFloats = 224 * 1024;
 // Tiles of one sample from which samples are not joined.
 constexpr int64_t kManyTiles = 48;
 // Floats that transforms may touch beyond the last tile: the widest vector.
@@ -97,7 +99,8 @@ class Winograd final : public Step {
     const int64_t tasks = state.samples * rows;
     const int64_t most =
         std::clamp<int64_t>(kStripFloats / row_floats, 1, std::max<int64_t>(1, tasks / cpu::thread_count()));
-    int64_t strips = (rows + most - 1) / most;
+    int64_t strips =
+        rows * row_floats <= kSampleFloats && state.samples >= cpu::thread_count() ? 1 : (rows + most - 1) / most;
     // A few large parts must be equal.
     if (state.samples == 1) strips = std::min(rows, round_up(strips, cpu::thread_count()));
     cpu::parallel_share(state.samples * strips, 1, [&](int64_t begin, int64_t end, int) {
