@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "cpu/shared_pages.h"
 #include "ops/common.h"
 
 #if defined(__linux__)
@@ -16,6 +17,10 @@ std::atomic<std::size_t> live_blocks{0};
 }  // namespace
 
 void* allocate_block(std::size_t bytes) {
+  if (void* block = allocate_in_shared_pages(bytes)) {
+    live_blocks.fetch_add(1, std::memory_order_relaxed);
+    return block;
+  }
   const std::size_t alignment = bytes >= kHugePage ? kHugePage : kBlockAlignment;
   void* block = nullptr;
   if (posix_memalign(&block, alignment, bytes) != 0) {
@@ -30,7 +35,7 @@ void* allocate_block(std::size_t bytes) {
 
 void free_block(void* block) noexcept {
   live_blocks.fetch_sub(1, std::memory_order_relaxed);
-  std::free(block);
+  if (!free_in_shared_pages(block)) std::free(block);
 }
 
 std::size_t live_block_count() noexcept { return live_blocks.load(std::memory_order_relaxed); }

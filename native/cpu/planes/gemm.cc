@@ -221,7 +221,9 @@ void multiply(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   // Blocks of rows are whole panels but for the last.
   const int64_t panels = parts(rows.count, kPanelRows);
   const int64_t most_panels = kWeights / depth / kPanelRows;
-  const int64_t blocks = parts(panels, most_panels > 0 ? most_panels : 1);
+  // One tile reads every weight once, whatever the blocks: in one, rows are shared out to the highest tiles.
+  const bool one_block = whole_sum && (long_rows || !kBringsAhead);
+  const int64_t blocks = one_block ? 1 : parts(panels, most_panels > 0 ? most_panels : 1);
   const Cut cut = {depths, blocks, panels};
   const int64_t block_rows = one_tile ? rows.count : rows.count / blocks;
   const bool worth_copying = block_rows >= (g.taps > 1 ? kRowsForCopy : kRowsForCopyOfOne);
@@ -260,7 +262,7 @@ void multiply(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   }
 }
 
-// The product without its first rows and pixels.
+// The product without its first pixels, of rows of which so many come before.
 FTWT_INLINE cpu::PlaneGemm rest_of(const cpu::PlaneGemm& g, int64_t rows, int64_t pixels) {
   cpu::PlaneGemm rest = g;
   rest.b += pixels;
@@ -269,6 +271,21 @@ FTWT_INLINE cpu::PlaneGemm rest_of(const cpu::PlaneGemm& g, int64_t rows, int64_
   if (g.residual != nullptr) rest.residual += pixels;
   if (g.listed) rest.panels += rows * g.columns.count * g.taps;
   return rest;
+}
+
+// So many rows at a time that the last pixels find their weights in the second-level cache.
+void multiply_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t last) {
+  const int64_t fitting = kLastWeights / (g.columns.count * g.taps) / kLastRows * kLastRows;
+  const int64_t most = fitting > kLastRows ? fitting : kLastRows;
+  for (int64_t first = 0; first < rows.count; first += most) {
+    const cpu::ChannelList some = {rows.index + first, rows.count - first < most ? rows.count - first : most};
+    cpu::PlaneGemm part = rest_of(g, first, 0);
+    part.pixels -= last;
+    multiply(part, some);
+    part.pixels += last;
+    const int64_t done = run_panel_last(part, some, last);
+    if (done < some.count) multiply(rest_of(part, done, g.pixels - last), {some.index + done, some.count - done});
+  }
 }
 
 }  // namespace
@@ -287,14 +304,13 @@ void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, 
 
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   if (rows.count == 0) return;
-  const int64_t in_panels = panel_last_pixels(g), lone = lone_pixels(g);
-  if (in_panels + lone == 0) return multiply(g, rows);
+  if (const int64_t last = panel_last_pixels(g)) return multiply_panels(g, rows, last);
+  const int64_t lone = lone_pixels(g);
+  if (lone == 0) return multiply(g, rows);
   cpu::PlaneGemm others = g;
-  others.pixels -= in_panels + lone;
+  others.pixels -= lone;
   multiply(others, rows);
-  if (lone > 0) return run_lone_pixels(g, rows, lone);
-  const int64_t done = run_panel_last(g, rows, in_panels);
-  if (done < rows.count) multiply(rest_of(g, done, others.pixels), {rows.index + done, rows.count - done});
+  run_lone_pixels(g, rows, lone);
 }
 
 }  // namespace ftwt::FTWT_ISA

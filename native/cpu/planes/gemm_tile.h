@@ -158,14 +158,14 @@ FTWT_INLINE void add_products(const float* weights, int64_t next_panel, const fl
 // The same from a panel, or a pair. `Ahead`: nobody has read what follows it yet.
 template <bool Ahead, int MR, int NV>
 FTWT_INLINE void accumulate_panel(const float* weights, int64_t next_panel, const float* pixels, int64_t stride,
-                                  int64_t depth, Vec (&acc)[MR][NV]) {
+                                  int64_t depth, int64_t distance, Vec (&acc)[MR][NV]) {
   constexpr int kRows = MR == kPairRows ? kPanelRows : MR;  // of a panel
   int64_t i = 0;
   for (; i + 4 <= depth; i += 4, weights += 4 * kRows, pixels += 4 * stride) {
     if constexpr (Ahead) {
       for (int line = 0; line < MR; line += 4) {
         const int64_t panel = line < kRows ? 0 : next_panel - 4 * kRows;
-        __builtin_prefetch(weights + kPrefetchAhead + panel + 4 * line, 0, 2);
+        __builtin_prefetch(weights + distance + panel + 4 * line, 0, 2);
       }
     }
 #pragma GCC unroll 4
@@ -181,13 +181,16 @@ FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], V
     if (tile.ahead != nullptr) bring(*tile.ahead, tile.ahead->lines);
     const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
     const bool ahead = tile.pixel == 0 && g.panels != nullptr;
+    const bool whole = tile.column_end - tile.column_begin == g.columns.count;
+    const int64_t distance = whole ? kPrefetchAhead : tile.next_panel;
     if (tile.copied != nullptr) {
-      return ahead ? accumulate_panel<true>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, acc)
-                   : accumulate_panel<false>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, acc);
+      return ahead
+                 ? accumulate_panel<true>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, distance, acc)
+                 : accumulate_panel<false>(tile.panel, tile.next_panel, tile.copied, NV * kLanes, depth, distance, acc);
     }
     const float* b = g.b + tile.pixel + g.tap_offset[0] + tile.column_begin * g.b_stride;
-    return ahead ? accumulate_panel<true>(tile.panel, tile.next_panel, b, g.b_stride, depth, acc)
-                 : accumulate_panel<false>(tile.panel, tile.next_panel, b, g.b_stride, depth, acc);
+    return ahead ? accumulate_panel<true>(tile.panel, tile.next_panel, b, g.b_stride, depth, distance, acc)
+                 : accumulate_panel<false>(tile.panel, tile.next_panel, b, g.b_stride, depth, distance, acc);
   }
   if (tile.ahead == nullptr) {
     return accumulate<MR, NV>(tile, tile.column_begin, tile.column_end, weights, acc);

@@ -9,10 +9,12 @@
 namespace ftwt::FTWT_ISA {
 namespace {
 
-constexpr int kMostLast = kLanes / 4;   // pixels; more are worth a vector
-constexpr int64_t kLastDepth = 32;      // of the sum for each pixel, that pays for the way to the output
-constexpr int64_t kLastFloats = 16384;  // of what the last pixels multiply
-constexpr int kLoneRows = 4;            // that share a load of the pixels
+constexpr int kMostLast = kLanes / 4;         // pixels; more are worth a vector
+constexpr int64_t kLastDepth = 32;            // of the sum for each pixel, that pays for the way to the output
+constexpr int64_t kLastFloats = 16384;        // of what the last pixels multiply
+constexpr int64_t kLastWeights = 128 * 1024;  // of the rows that are multiplied with the last pixels at a time
+constexpr int64_t kLastRows = 2 * kLanes;     // a multiple of these
+constexpr int kLoneRows = 4;                  // that share a load of the pixels
 
 FTWT_INLINE int64_t last_pixels_of(const cpu::PlaneGemm& g) { return g.pixels > kLanes ? g.pixels % kLanes : 0; }
 
@@ -120,7 +122,6 @@ FTWT_INLINE void last_of_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, 
 // Whole vectors of rows; returns how many rows these are.
 template <int Count>
 __attribute__((noinline)) int64_t run_panel_last(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
-  constexpr int kGroups = Count == 1 ? 4 : 2;  // whose sums hide each other's latency
   alignas(64) float x[kLastFloats];
   const int64_t depth = g.columns.count * g.taps;
   float* to = x;
@@ -136,8 +137,13 @@ __attribute__((noinline)) int64_t run_panel_last(const cpu::PlaneGemm& g, cpu::C
   }
   const auto panels = [&](int64_t first) { return g.panels + (g.listed ? first : rows.index[first]) * depth; };
   int64_t first = 0;
-  for (; first + kGroups * kLanes <= rows.count; first += kGroups * kLanes) {
-    last_of_panels<Count, kGroups>(g, rows, first, panels(first), depth, x);
+  if constexpr (Count == 1) {
+    for (; first + 4 * kLanes <= rows.count; first += 4 * kLanes) {
+      last_of_panels<1, 4>(g, rows, first, panels(first), depth, x);
+    }
+  }
+  for (; first + 2 * kLanes <= rows.count; first += 2 * kLanes) {
+    last_of_panels<Count, 2>(g, rows, first, panels(first), depth, x);
   }
   for (; first + kLanes <= rows.count; first += kLanes) {
     last_of_panels<Count, 1>(g, rows, first, panels(first), depth, x);

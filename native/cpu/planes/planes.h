@@ -146,6 +146,15 @@ struct DotRows {
   Activation activation;
   float* out;  // [all rows, out_stride]
   int64_t out_stride;
+  // Weights that are read next, to be brought meanwhile: nothing else makes the hardware begin with them.
+  const float *next, *next_end;
+};
+
+struct QuadSample {
+  const float* x;  // [inputs.count, 4]
+  ChannelList inputs;
+  float* out;             // [all rows, out_stride]
+  const float* residual;  // [all rows, residual_stride], or none
 };
 
 // y[s, o] = activation(bias[o] + sum over j: x[s, j] * weights[j, o])
@@ -268,9 +277,9 @@ FTWT_DECLARE_KERNEL(
     int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count);
     // 1 to 4 pixels.
     void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);
-    // The same for 3x3 windows, padded by 1, over images of 2x2 pixels: rows of weights are [channels, 9], readable for
-    // 7 floats beyond their end, and x is [inputs.count, 16], each pixel of an input channel four times.
-    void quad_rows(const ftwt::cpu::DotRows& dots, ftwt::cpu::ChannelList inputs, ftwt::cpu::ChannelList rows);)
+    // The same for 3x3 windows, padded by 1, over images of 2x2 pixels, and one row of several samples, which have x,
+    // out and residual. Rows of weights are [channels, 9], readable for 7 floats beyond their end.
+    void quad_row(const ftwt::cpu::DotRows& dots, int32_t row, const ftwt::cpu::QuadSample* samples, int64_t count);)
 FTWT_DECLARE_KERNEL(
     int64_t vector_lanes();
     // Lanes are channels: for strides, and for images of few pixels. Needs depthwise_scratch_floats() at `scratch`.

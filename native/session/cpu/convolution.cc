@@ -13,8 +13,7 @@
 namespace ftwt::session {
 namespace {
 
-// Blocks for each thread, and the channels that each should have.
-constexpr int64_t kBlocksEach = 4;
+// The channels that a thread's block should have.
 constexpr int64_t kSharedRows = 32;
 // Packed or transformed samples of a group.
 constexpr int64_t kGroupFloats = 1 << 20;
@@ -70,7 +69,8 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
   return nullptr;
 }
 
-RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest)
+RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest,
+                     int64_t each)
     : state_(state), convolution_(convolution) {
   const int64_t rows = convolution.output.shape.c;
   // One sample reads its weights once in any case.
@@ -80,7 +80,7 @@ RowBlocks::RowBlocks(const State& state, const Convolution& convolution, int64_t
           : std::clamp<int64_t>(cpu::half_second_level_bytes() / std::max<int64_t>(1, bytes_per_row), 8, largest);
   // So many blocks that threads can share them out, but not so small that their pixels are not worth the way.
   const int64_t threads = cpu::thread_count();
-  const int64_t shared = threads == 1 ? 1 : std::clamp(rows / kSharedRows, threads, threads * kBlocksEach);
+  const int64_t shared = threads == 1 ? 1 : std::clamp(rows / kSharedRows, threads, threads * each);
   const int64_t blocks = std::max(shared, round_up((rows + most - 1) / most, threads));
   count_ = std::clamp<int64_t>(blocks, 1, std::max<int64_t>(1, rows));
 }

@@ -39,8 +39,10 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
 // Output channels are cut into blocks, each with its weights for every sample before the next.
 class RowBlocks {
  public:
-  // `bytes_per_row`: of weights. At least one block for each thread, where there are so many channels.
-  RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest);
+  // `bytes_per_row`: of weights. At least one block for each thread, where there are so many channels, and up to
+  // `each`: few have long streams of weights, many share the work out evenly.
+  RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest,
+            int64_t each = 4);
   RowBlocks(const State& state, const Convolution& convolution, int64_t count)
       : state_(state), convolution_(convolution), count_(count) {}
   int64_t count() const { return count_; }

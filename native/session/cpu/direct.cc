@@ -68,8 +68,9 @@ class InPlace final : public Direct {
     const int64_t pixels = c_.output.shape.pixels();
     const bool packs = packs_panels(pixel_blocks());
     if (packs) pack_weights(state, first_sample, samples, state.scratch, packed_floats());
-    const RowBlocks blocks =
-        pixel_blocks() > 1 ? blocks_beside(state, c_, pixel_blocks()) : RowBlocks(state, c_, row_floats() * 4, 512);
+    const RowBlocks blocks = pixel_blocks() > 1
+                                 ? blocks_beside(state, c_, pixel_blocks())
+                                 : RowBlocks(state, c_, row_floats() * 4, 512, state.samples == 1 ? 1 : kTasksEach * 2);
     const Tasks tasks = {blocks.count(), samples, pixel_blocks(), pixel_blocks() == 1};
     static const int32_t no_shift = 0;
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {

@@ -1,6 +1,7 @@
 #include "session/cpu/dots.h"
 
 #include <algorithm>
+#include <array>
 
 #include "cpu/thread_pool.h"
 #include "session/cpu/planewise.h"
@@ -8,8 +9,11 @@
 namespace ftwt::session {
 namespace {
 
-constexpr int64_t kQuadFloats = 16;    // of a channel of x, see quad_rows
-constexpr int64_t kFloatsBehind = 16;  // what it may read behind the weights
+constexpr int64_t kQuadFloats = 4;          // of a channel of x, see quad_row
+constexpr int64_t kFloatsBehind = 16;       // what it may read behind the weights
+constexpr int64_t kMostQuads = 32;          // samples that share a row of weights
+constexpr int64_t kLeastRows = 8;           // of a task
+constexpr int64_t kBlockFloats = 4 * 1024;  // of weights, of a block of rows
 
 bool takes_quads(const Convolution& c) {
   const cpu::PlaneWindow w = c.window();
@@ -18,7 +22,7 @@ bool takes_quads(const Convolution& c) {
 }
 
 // The windows of the images as rows as long as those of the weights, zeros where channels are not active; or the pixels
-// of the active channels as quad_rows takes them.
+// of the active channels as quad_row takes them.
 class Dots final : public Step {
  public:
   explicit Dots(const Convolution& convolution)
@@ -33,8 +37,13 @@ class Dots final : public Step {
   int64_t scratch_floats(int64_t samples) const override { return samples * x_floats(); }
 
   void run(const State& state) const override {
-    quads_ ? pack_quads(state) : pack(state);
-    multiply(state);
+    if (quads_) {
+      pack_quads(state);
+      multiply_quads(state);
+    } else {
+      pack(state);
+      multiply(state);
+    }
     fill_inactive(state, c_);
   }
 
@@ -48,7 +57,7 @@ class Dots final : public Step {
       float* to = state.scratch + s * x_floats() + (part.index - state.active(c_.input, s).index) * kQuadFloats;
       for (int64_t j = 0; j < part.count; ++j) {
         const float* plane = state.sample(c_.input, s) + part.index[j] * c_.input.plane;
-        for (int64_t i = 0; i < kQuadFloats; ++i) *to++ = plane[i / 4];
+        to = std::copy_n(plane, kQuadFloats, to);
       }
     });
   }
@@ -79,27 +88,89 @@ class Dots final : public Step {
     });
   }
 
+  cpu::DotRows product(const State& state, int64_t s) const {
+    return {.weights = weights_.data(),
+            .row_stride = row_floats(),
+            .length = c_.taps() * c_.input.shape.c,
+            .x = state.scratch + s * x_floats(),
+            .x_stride = row_floats(),
+            .bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data(),
+            .residual = c_.residual ? state.sample(*c_.residual, s) : nullptr,
+            .residual_stride = c_.residual ? c_.residual->plane : 0,
+            .activation = c_.node->activation,
+            .out = state.sample(c_.output, s),
+            .out_stride = c_.output.plane,
+            .next = nullptr,
+            .next_end = nullptr};
+  }
+
+  // Blocks of rows whose weights the first-level cache keeps for all samples.
   void multiply(const State& state) const {
     const auto dots = FTWT_KERNEL(dot_rows);
-    const auto quads = FTWT_KERNEL(quad_rows);
-    const int64_t pixels = c_.output.shape.pixels();
-    const RowBlocks blocks(state, c_, row_floats() * 4, 512);
+    const int64_t pixels = c_.output.shape.pixels(), channels = c_.output.shape.c;
+    const int64_t most = std::max<int64_t>(kLeastRows, kBlockFloats / row_floats());
+    const RowBlocks blocks(state, c_, state.samples == 1 ? cpu::thread_count() : (channels + most - 1) / most);
     cpu::parallel_share(blocks.count() * state.samples, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t s = i % state.samples;
-        const cpu::DotRows product = {.weights = weights_.data(),
-                                      .row_stride = row_floats(),
-                                      .length = c_.taps() * c_.input.shape.c,
-                                      .x = state.scratch + s * x_floats(),
-                                      .x_stride = row_floats(),
-                                      .bias = c_.node->bias.empty() ? nullptr : c_.node->bias.data(),
-                                      .residual = c_.residual ? state.sample(*c_.residual, s) : nullptr,
-                                      .residual_stride = c_.residual ? c_.residual->plane : 0,
-                                      .activation = c_.node->activation,
-                                      .out = state.sample(c_.output, s),
-                                      .out_stride = c_.output.plane};
-        const cpu::ChannelList rows = blocks.rows(i / state.samples, s);
-        quads_ ? quads(product, state.active(c_.input, s), rows) : dots(product, pixels, rows);
+        const int64_t s = i % state.samples, block = i / state.samples;
+        cpu::DotRows part = product(state, s);
+        if (state.samples > 1 && i + state.samples < end) {  // each sample brings its share of the next block
+          const int64_t from = channels * (block + 1) / blocks.count() * row_floats();
+          const int64_t floats = channels * (block + 2) / blocks.count() * row_floats() - from;
+          part.next = weights_.data() + from + floats * s / state.samples / 16 * 16;
+          part.next_end = weights_.data() + from + floats * (s + 1) / state.samples;
+        }
+        dots(part, pixels, blocks.rows(block, s));
+      }
+    });
+  }
+
+  // The product before that of a row, or before none.
+  static cpu::DotRows before(cpu::DotRows product, int32_t row) {
+    if (row < 0) return product;
+    product.next = product.weights + row * product.row_stride;
+    product.next_end = product.next + product.length;
+    return product;
+  }
+
+  // Row by row, so that all samples find its weights in the first-level cache.
+  void multiply_quads(const State& state) const {
+    const auto quads = FTWT_KERNEL(quad_row);
+    const int64_t channels = c_.output.shape.c;
+    const cpu::DotRows any = product(state, 0);
+    const auto sample = [&](int64_t s) {
+      const cpu::DotRows own = product(state, s);
+      return cpu::QuadSample{own.x, state.active(c_.input, s), own.out, own.residual};
+    };
+    if (state.samples == 1) {
+      const cpu::ChannelList rows = state.active(c_.gate, 0, channels);
+      const cpu::QuadSample only = sample(0);
+      cpu::parallel_share(rows.count, kLeastRows, [&](int64_t begin, int64_t end, int) {
+        for (int64_t i = begin; i < end; ++i)
+          quads(before(any, i + 1 < end ? rows.index[i + 1] : -1), rows.index[i], &only, 1);
+      });
+      return;
+    }
+    cpu::parallel_share(channels, kLeastRows, [&](int64_t begin, int64_t end, int) {
+      for (int64_t first = 0; first < state.samples; first += kMostQuads) {
+        const int64_t count = std::min(kMostQuads, state.samples - first);
+        std::array<cpu::QuadSample, kMostQuads> samples, computing;
+        std::array<const int32_t*, kMostQuads> next, last;  // of each sample's rows
+        for (int64_t s = 0; s < count; ++s) {
+          const cpu::ChannelList rows = state.active(c_.gate, first + s, channels);
+          samples[s] = sample(first + s);
+          last[s] = rows.index + rows.count;
+          next[s] = std::lower_bound(rows.index, last[s], static_cast<int32_t>(begin));
+        }
+        for (auto row = static_cast<int32_t>(begin); row < end; ++row) {
+          int64_t found = 0;
+          for (int64_t s = 0; s < count; ++s) {
+            if (next[s] == last[s] || *next[s] != row) continue;
+            computing[found++] = samples[s];
+            ++next[s];
+          }
+          quads(before(any, row + 1 < end ? row + 1 : -1), row, computing.data(), found);
+        }
       }
     });
   }

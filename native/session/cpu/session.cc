@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "cpu/memory.h"
+#include "cpu/shared_pages.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/convolution.h"
 #include "session/cpu/placement.h"
@@ -84,12 +85,16 @@ class CpuSession final : public Session {
     uint64_t bytes = 0;
     for (const PlacedStep& placed : steps_) bytes += placed.step->weight_bytes();
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto floats = static_cast<uint64_t>(placement_.value_floats + placement_.list_ints +
-                                              memory_.threads * (memory_.local + memory_.scratch));
-    return bytes + workspaces_ * (floats * sizeof(float) + static_cast<uint64_t>(plan_.mask_width() * max_samples_));
+    return bytes + workspaces_ * workspace_bytes();
   }
 
  private:
+  uint64_t workspace_bytes() const {
+    const auto floats = static_cast<uint64_t>(placement_.value_floats + placement_.list_ints +
+                                              memory_.threads * (memory_.local + memory_.scratch));
+    return floats * sizeof(float) + static_cast<uint64_t>(plan_.mask_width() * max_samples_);
+  }
+
   static int threads_of(const CpuOptions& options) {
     const cpu::ThreadLimit limit(options.threads);
     return cpu::thread_count();
@@ -99,6 +104,7 @@ class CpuSession final : public Session {
     int64_t weights = 0;
     for (const Node& node : plan_.nodes) weights += static_cast<int64_t>(node.weights.size());
     Tuner tuner(options, max_samples_, weights);
+    const cpu::SharedPages pages(static_cast<std::size_t>(weights) * sizeof(float));
     for (int32_t i = 0; i < static_cast<int32_t>(plan_.nodes.size()); ++i) {
       steps_of_nodes_.push_back(steps_.size());
       add_node(i, tuner);
@@ -258,6 +264,7 @@ class CpuSession final : public Session {
       }
     }
     const auto gates = static_cast<int64_t>(placement_.gates.size());
+    const cpu::SharedPages pages(workspace_bytes());
     Workspace workspace = {allocate<float>(placement_.value_floats),
                            allocate<float>(memory_.threads * memory_.local),
                            allocate<float>(memory_.threads * memory_.scratch),

@@ -10,6 +10,7 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/scratch.h"
+#include "cpu/shared_pages.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/samples.h"
 
@@ -188,6 +189,7 @@ void Tuner::pass_through_caches() {
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
 ConvVariant Tuner::measure(const Convolution& c, const Section& section, const std::vector<ConvVariant>& variants) {
+  const cpu::OwnPages pages;
   Trial trial(c, max_samples_, section);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {

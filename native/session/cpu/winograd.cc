@@ -233,7 +233,7 @@ class Winograd final : public Step {
     // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
     const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
-                           std::max<int64_t>(8, task_products() / (points * product_stride)));
+                           std::max<int64_t>(8, task_products() / (points * product_stride)), bundles == 1 ? 1 : 4);
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
         tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
