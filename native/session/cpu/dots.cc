@@ -9,11 +9,11 @@
 namespace ftwt::session {
 namespace {
 
-constexpr int64_t kQuadFloats = 4;          // of a channel of x, see quad_row
-constexpr int64_t kFloatsBehind = 16;       // what it may read behind the weights
-constexpr int64_t kMostQuads = 32;          // samples that share a row of weights
-constexpr int64_t kLeastRows = 8;           // of a task
-constexpr int64_t kBlockFloats = 4 * 1024;  // of weights, of a block of rows
+constexpr int64_t kQuadFloats = 4;           // of a channel of x, see quad_row
+constexpr int64_t kFloatsBehind = 16;        // what it may read behind the weights
+constexpr int64_t kMostQuads = 32;           // samples that share a row of weights
+constexpr int64_t kLeastRows = 8;            // of a task
+constexpr int64_t kBlockFloats = 64 * 1024;  // of weights, of a block of rows: they stay in a second-level cache
 
 bool takes_quads(const Convolution& c) {
   const cpu::PlaneWindow w = c.window();
@@ -104,7 +104,7 @@ class Dots final : public Step {
             .next_end = nullptr};
   }
 
-  // Blocks of rows whose weights the first-level cache keeps for all samples.
+  // Blocks of rows whose weights all samples read before the next.
   void multiply(const State& state) const {
     const auto dots = FTWT_KERNEL(dot_rows);
     const int64_t pixels = c_.output.shape.pixels(), channels = c_.output.shape.c;
