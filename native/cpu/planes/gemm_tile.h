@@ -180,7 +180,7 @@ FTWT_INLINE void sum_tile(const Tile& tile, const float* const (&weights)[MR], V
   if (tile.panel != nullptr) {
     if (tile.ahead != nullptr) bring(*tile.ahead, tile.ahead->lines);
     const int64_t depth = (tile.column_end - tile.column_begin) * g.taps;
-    const bool ahead = tile.pixel == 0 && g.panels != nullptr;
+    const bool ahead = tile.pixel == 0 && g.panels != nullptr && !g.weights_near;
     const bool whole = tile.column_end - tile.column_begin == g.columns.count;
     const int64_t distance = whole ? kPrefetchAhead : tile.next_panel;
     if (tile.copied != nullptr) {
