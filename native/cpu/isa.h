@@ -33,6 +33,7 @@ constexpr int kLanes = 4;  // SSE2 on x86-64, NEON on aarch64
 typedef float Vec __attribute__((vector_size(kLanes * 4)));
 typedef int32_t IVec __attribute__((vector_size(kLanes * 4)));  // also what comparisons of Vec give: -1 or 0 per lane
 typedef float VecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+typedef int32_t IVecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 
 FTWT_INLINE Vec load(const float* p) { return *reinterpret_cast<const VecU*>(p); }
 FTWT_INLINE void store(float* p, Vec v) { *reinterpret_cast<VecU*>(p) = v; }

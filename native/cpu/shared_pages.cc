@@ -14,7 +14,14 @@
 #endif
 
 // A sanitizer sees what is read between blocks only where each is allocated by itself.
-#if defined(__linux__) && defined(MADV_HUGEPAGE) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)
+#define FTWT_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FTWT_ASAN 1
+#endif
+#endif
+#if defined(__linux__) && defined(MADV_HUGEPAGE) && !defined(FTWT_ASAN)
 #define FTWT_SHARES_PAGES 1
 #else
 #define FTWT_SHARES_PAGES 0
@@ -37,8 +44,6 @@ constexpr std::size_t kLine = 64;
 // What is taken from the system at a time, at least; it becomes memory when it is written.
 constexpr std::size_t kChunk = 8 * kHugePage;
 
-}  // namespace
-namespace {
 thread_local SharedPages* current = nullptr;
 
 std::mutex mutex;
@@ -57,8 +62,8 @@ void release(Pages* pages) {
   any = !all_pages.empty();
 }
 
-// With the mutex held.
-Pages* add_pages(std::size_t bytes) {
+// With the mutex held; nullptr where there is no memory.
+Pages* add_pages(std::size_t bytes) try {
   auto pages = std::make_unique<Pages>();
   void* data = nullptr;
   if (posix_memalign(&data, kHugePage, bytes) != 0) return nullptr;
@@ -72,6 +77,8 @@ Pages* add_pages(std::size_t bytes) {
   all_pages.emplace(reinterpret_cast<std::uintptr_t>(data), std::move(pages));
   any = true;
   return added;
+} catch (const std::bad_alloc&) {
+  return nullptr;
 }
 
 }  // namespace
@@ -91,7 +98,7 @@ SharedPages::~SharedPages() {
 
 void* allocate_in_shared_pages(std::size_t bytes) {
   SharedPages* scope = current;
-  if (scope == nullptr || !scope->shares_) return nullptr;
+  if (scope == nullptr || !scope->shares_ || bytes > SIZE_MAX - kHugePage) return nullptr;
   bytes = round_up(std::max<std::size_t>(1, bytes), kLine);
   const std::lock_guard<std::mutex> lock(mutex);
   if (scope->pages_ == nullptr || scope->pages_->bytes - scope->pages_->used < bytes) {

@@ -7,7 +7,8 @@ namespace ftwt::cpu {
 
 struct Pages;
 
-// While one lives, blocks that its thread allocates share pages. Pages live as long as a block in them does.
+// While one lives, blocks that its thread allocates share pages. Pages live as long as a block in them does: what is
+// allocated meanwhile should die together.
 class SharedPages {
  public:
   // `expected`: bytes of all blocks. Where these would not fill a huge page, blocks are allocated as ever.
@@ -27,9 +28,9 @@ class SharedPages {
 };
 
 // The same, for blocks within that time that do not live as long.
-class OwnPages : SharedPages {};
+class UnsharedPages : SharedPages {};
 
-// 64-byte aligned, or nullptr where no pages are shared.
+// 64-byte aligned, or nullptr where no pages are shared, or there are none to be had.
 void* allocate_in_shared_pages(std::size_t bytes);
 // Whether the block was such.
 bool free_in_shared_pages(void* block) noexcept;

@@ -138,6 +138,38 @@ test('a network whose working memory cannot be had is an error, and not a crash'
   assert.match(message, /^Cannot allocate \d+ bytes of host memory$/);
 });
 
+/** Of 6 MB each: large enough for huge pages, which the blocks of one session share. */
+test('sessions of many weights come and go in any order', () => {
+  const large = modelOf(
+    [4, 4, 96],
+    chain(...[512, 512, 1024].map((filters) => tf.layers.conv2d({ filters, kernelSize: 1 }))),
+  );
+  const x = images(large, 3);
+  const input = x.dataSync<'float32'>().slice();
+  const { liveBlocks } = binding.info();
+  const run = (session: Session) => session.run(input).logits;
+  const opened = () => compile(large, { maxBatch: 3, measure: false });
+  const first = opened();
+  const logits = run(first);
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 2, 0],
+  ]) {
+    const sessions = [opened(), opened(), opened()];
+    for (const i of order) {
+      for (const other of sessions) assert.deepEqual(run(other), logits);
+      sessions[i].dispose();
+      sessions[i] = opened();
+    }
+    for (const session of sessions) session.dispose();
+  }
+  assert.deepEqual(run(first), logits);
+  first.dispose();
+  assert.equal(binding.info().liveBlocks, liveBlocks);
+  x.dispose();
+});
+
 /** Runs a script in a process that may have 100 GB of address space; gives the JSON that it prints. */
 function limited(body: string) {
   const module = (path: string) => JSON.stringify(join(__dirname, '../..', path));

@@ -56,7 +56,8 @@ function sameBitsAlone(label: string, session: Session, model: tf.LayersModel): 
 }
 
 interface Case {
-  size: number;
+  /** Of the image, or its height and width. */
+  size: number | [number, number];
   channels: number[];
   kernelSize: number;
   strides?: number;
@@ -75,6 +76,8 @@ const cases: Record<string, Case[]> = {
     { size: 15, channels: [9, 32, 20], kernelSize: 3, strides: 2 },
     { size: 13, channels: [9, 32, 20], kernelSize: 4, strides: 3 },
     { size: 14, channels: [64, 40, 33], kernelSize: 3 },
+    { size: [5, 7], channels: [40, 64, 33], kernelSize: 3 },
+    { size: [3, 6], channels: [40, 64, 33], kernelSize: 3 },
   ],
   'strips of rows': [
     { size: 7, channels: [19, 70, 33], kernelSize: 3 },
@@ -99,6 +102,8 @@ const cases: Record<string, Case[]> = {
     { size: 6, channels: [9, 17, 20], kernelSize: 3 },
     { size: 8, channels: [9, 17, 20], kernelSize: 3 },
     { size: 9, channels: [9, 17, 20], kernelSize: 3, strides: 2 },
+    { size: [3, 6], channels: [40, 64, 33], kernelSize: 3 },
+    { size: [5, 7], channels: [40, 64, 33], kernelSize: 3 },
   ],
   '1x1 in place': [
     { size: 14, channels: [37, 70, 300], kernelSize: 1 },
@@ -111,6 +116,9 @@ const cases: Record<string, Case[]> = {
     { size: 5, channels: [64, 72, 40], kernelSize: 1 },
     { size: 10, channels: [40, 96, 34], kernelSize: 1 },
     { size: 9, channels: [32, 40, 39], kernelSize: 1 },
+    { size: [3, 6], channels: [104, 120, 136, 98], kernelSize: 1 },
+    { size: [5, 7], channels: [104, 120, 136, 98], kernelSize: 1 },
+    { size: [2, 10], channels: [136, 144, 7, 40], kernelSize: 1 },
   ],
   'dot products': [
     { size: 2, channels: [67, 33, 9], kernelSize: 3 },
@@ -198,17 +206,31 @@ for (const [variant, list] of Object.entries(cases)) {
             ? tf.layers.conv2d(args)
             : ours.dynamicConv2d({ ...args, mass });
         });
-        const label = `${variant}, ${size}x${size}, ${channels.join(' to ')}, mass ${mass}`;
-        const model = modelOf([size, size, first], chain(...body));
+        const [height, width] = typeof size === 'number' ? [size, size] : size;
+        const label = `${variant}, ${height}x${width}, ${channels.join(' to ')}, mass ${mass}`;
+        const model = modelOf([height, width, first], chain(...body));
         assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
       }
     }
   });
 }
 
+/** Taps may read only what lies around a row, however far from it they are. */
+test('a dilation that leaves the image on all sides', () => {
+  if (!sessionDevices().includes('native')) return;
+  for (const dilationRate of [9, 400]) {
+    const args = { filters: 9, kernelSize: 3, padding: 'same', dilationRate } as const;
+    const model = modelOf([8, 8, 5], chain(tf.layers.conv2d(args), tf.layers.conv2d(args)));
+    for (const variant of ['shifted planes', 'strips of rows']) {
+      const label = `${variant}, dilation ${dilationRate}`;
+      assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
+    }
+  }
+});
+
 test('depthwise convolutions, lanes for channels and for pixels', () => {
   if (!sessionDevices().includes('native')) return;
-  for (const [size, channels, kernelSize, strides] of [
+  for (const [size, channels, kernelSize, strides, width = size] of [
     [4, 40, 3, 1],
     [2, 9, 3, 1],
     [7, 17, 5, 1],
@@ -225,20 +247,24 @@ test('depthwise convolutions, lanes for channels and for pixels', () => {
     [28, 18, 3, 1],
     [32, 3, 3, 1],
     [33, 3, 3, 1],
+    [2, 5, 3, 1, 64],
+    [3, 5, 3, 1, 40],
+    [100, 5, 3, 1, 1],
+    [16, 5, 3, 1, 64],
   ]) {
     for (const [mass, padding] of [
       [undefined, 'same'],
       [0.9, 'same'],
       [0.9, 'valid'],
     ] as const) {
-      if (kernelSize > size && padding === 'valid') continue;
+      if (kernelSize > Math.min(size, width) && padding === 'valid') continue;
       const args = { kernelSize, strides, padding, depthMultiplier: 2 };
       const layer =
         mass === undefined
           ? tf.layers.depthwiseConv2d(args)
           : ours.dynamicDepthwiseConv2d({ ...args, mass });
-      const label = `${size}x${size}x${channels}, ${kernelSize}x${kernelSize} / ${strides}`;
-      agrees(label, modelOf([size, size, channels], chain(layer)), '');
+      const label = `${size}x${width}x${channels}, ${kernelSize}x${kernelSize} / ${strides}`;
+      agrees(label, modelOf([size, width, channels], chain(layer)), '');
     }
   }
 });

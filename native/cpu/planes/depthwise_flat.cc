@@ -9,8 +9,6 @@ namespace {
 
 constexpr int kTaps = 9;
 
-typedef int32_t IVecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
-
 // `p`: what the middle tap reads. `inside`: the vector's part of each tap's mask, `stride` apart. Only at the first and
 // the last rows (`End`) may a tap's row be missing.
 template <bool End>

@@ -94,12 +94,14 @@ constexpr int kQuadSums =
 FTWT_INLINE Vec quad_factors(const float* w, int part) {
 #if defined(FTWT_ISA_avx512)
   static_cast<void>(part);
-  return __builtin_shuffle(load(w), IVec{4, 5, 7, 8, 3, 4, 6, 7, 1, 2, 4, 5, 0, 1, 3, 4});
+  const Vec v = load(w);
+  return FTWT_SHUFFLE(v, v, 4, 5, 7, 8, 3, 4, 6, 7, 1, 2, 4, 5, 0, 1, 3, 4);
 #elif defined(FTWT_ISA_avx2)
-  return __builtin_shuffle(load(w + 3 * (1 - part)), IVec{1, 2, 4, 5, 0, 1, 3, 4});
+  const Vec v = load(w + 3 * (1 - part));
+  return FTWT_SHUFFLE(v, v, 1, 2, 4, 5, 0, 1, 3, 4);
 #else
   w += 4 - (part / 2 * 3 + part % 2);
-  return __builtin_shuffle(load(w), load(w + 1), IVec{0, 1, 3, 7});
+  return FTWT_SHUFFLE(load(w), load(w + 1), 0, 1, 3, 7);
 #endif
 }
 

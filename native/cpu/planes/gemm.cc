@@ -15,7 +15,8 @@ constexpr int64_t kCopies = 32 * 1024;                     // of tiles of b, in 
 // apart, and of one tap.
 constexpr int64_t kRowsForCopy = 32;
 constexpr int64_t kRowsForCopyOfOne = 96;
-// From so many pixels on, a copy of the weights does, too; never where a core reads three of them a cycle.
+// From so many pixels on, a copy of the weights does, too; it does not for cores with vectors of 16, which read three
+// weights a cycle.
 constexpr int64_t kPixelsForPanels = kLanes == 16 ? INT32_MAX : 10 * kLanes;
 
 // Servers with vectors this long have second-level caches of 1 MB and more, and bring rows themselves: there it costs a
@@ -114,7 +115,7 @@ void run_given_panels(Tile tile, const Rows& rows, float* room) {
   const int64_t depth = g.columns.count * g.taps;
   const float* panels = g.panels + (g.listed ? rows.begin : rows.index[rows.begin]) * depth;
   tile.panel_column = tile.column_begin;
-  if (depth <= cpu::PlaneGemm::kFewColumns && tile.copied == nullptr) {
+  if (depth <= cpu::PlaneGemm::kFewColumns && tile.copied == nullptr && g.pixels > kLanes) {
     // All pixels fit a cache: long runs of each plane are written, one after the other.
     for_each_panel(rows.begin, rows.end, [&](int64_t begin, int64_t end) {
       const Rows some = {rows.index, begin, end, rows.count};
@@ -304,7 +305,8 @@ void pack_panels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t begin, 
 
 void plane_gemm(const cpu::PlaneGemm& g, cpu::ChannelList rows) {
   if (rows.count == 0) return;
-  if (const int64_t last = panel_last_pixels(g)) return multiply_panels(g, rows, last);
+  const int64_t last = rows.count < kLanes ? 0 : panel_last_pixels(g);
+  if (last > 0) return multiply_panels(g, rows, last);
   const int64_t lone = lone_pixels(g);
   if (lone == 0) return multiply(g, rows);
   cpu::PlaneGemm others = g;

@@ -31,7 +31,7 @@ FTWT_INLINE int64_t panel_last_pixels(const cpu::PlaneGemm& g) {
 // costs less than whole rows.
 FTWT_INLINE int64_t lone_pixels(const cpu::PlaneGemm& g) {
   const int64_t last = last_pixels_of(g);
-  const bool fits = g.lone_pixel && last <= kMostLast && g.panels == nullptr && g.row_stride * last <= kLastFloats &&
+  const bool fits = g.lone_pixels && last <= kMostLast && g.panels == nullptr && g.row_stride * last <= kLastFloats &&
                     g.columns.count > 0 && g.columns.count * kLanes > (last + 1) * g.columns.index[g.columns.count - 1];
   return fits ? last : 0;
 }

@@ -2,7 +2,7 @@
 // channel that is not active costs nothing: its plane is neither written nor read, and no list of channels ever needs a
 // gather of activations. Vector lanes are pixels (or Winograd tiles); weights are broadcast from where they lie.
 //
-// Sums run in one order, input channels outermost and taps innermost, whatever the tiling (but see lone_pixel): an
+// Sums run in one order, input channels outermost and taps innermost, whatever the tiling (but see lone_pixels): an
 // output has the same bits in any batch, on any number of threads.
 #pragma once
 #include <cstddef>
@@ -45,9 +45,9 @@ struct PlaneGemm {
   int64_t b_stride;
   bool packed;
   int64_t pixels;
-  // A last pixel that has a vector to itself may be summed in an order of its own (lone_pixel.h). Must not depend on
-  // the batch. A weight that is not finite makes it NaN, also that of a column that is not listed.
-  bool lone_pixel;
+  // A few last pixels that have a vector to themselves may be summed in an order of their own (last_pixels.h). Must not
+  // depend on the batch. A weight that is not finite makes it NaN, also that of a column that is not listed.
+  bool lone_pixels;
   float* out;
   int64_t out_stride;
   bool compact;
@@ -83,7 +83,7 @@ struct ShiftedLayout {
 };
 
 // What PlaneGemm computes, for `height` rows of an image's output, from shifted planes that begin with what the first
-// of them reads. Vectors of pixels never cross a row, so sums go straight to the output.
+// of them reads. Vectors of pixels never cross a row (flat planes have but one), so sums go straight to the output.
 struct RowStrip {
   const float* weights;  // [all rows, all columns, taps]
   int64_t row_stride;
@@ -218,7 +218,7 @@ FTWT_DECLARE_KERNEL(
                      float* panels);
     // Rows of `rows`; uses no memory but its stack.
     void plane_gemm(const ftwt::cpu::PlaneGemm& gemm, ftwt::cpu::ChannelList rows);
-    // Rows of `rows`; the same bits as plane_gemm() without a lone pixel.
+    // Rows of `rows`; the same bits as plane_gemm() without lone pixels.
     void row_strip(const ftwt::cpu::RowStrip& strip, ftwt::cpu::ChannelList rows);
     ftwt::cpu::ShiftedLayout shifted_layout(const ftwt::cpu::PlaneWindow& window, bool flat);
     void shifted_offsets(const ftwt::cpu::ShiftedLayout& layout, int32_t* tap_offset);

@@ -8,7 +8,6 @@ namespace {
 
 #if !defined(__clang__)
 constexpr int64_t kPlaneVectors = 4;  // of a plane that is gathered from registers
-typedef int32_t IVecU __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 #endif
 
 FTWT_INLINE int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -90,10 +89,14 @@ FTWT_INLINE void split_rows(const cpu::ShiftedLayout& layout, const float* plane
 }
 
 // Output pixels of one row that a tap column reads from the row: out[x] = row[x * stride_w + shift], or 0 beside it.
-// Writes whole vectors, up to one beyond the last.
+// Reads and writes whole vectors, up to two before and beyond the row, and one beyond `out`.
 FTWT_INLINE void copy_column(const cpu::PlaneWindow& w, const float* row, int64_t shift, float* out) {
   for (int64_t x = 0; x < w.out_w; x += kLanes) {
     const int64_t first = x * w.stride_w + shift;
+    if (first >= w.w || first + kLanes * w.stride_w <= 0) {
+      store(out + x, Vec{});
+      continue;
+    }
     const float* from = row + first;
     const Vec v = w.stride_w == 1 ? load(from) : even_lanes(load(from), load(from + kLanes));
     if (first >= 0 && first + kLanes * w.stride_w <= w.w) {

@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kSharedRows = 32;
 // Packed or transformed samples of a group.
 constexpr int64_t kGroupFloats = 1 << 20;
-// Images up to this many pixels are gathered without the columns between rows that shifted planes have.
+// Images up to this many pixels may be gathered.
 constexpr int64_t kFewPixels = 64;
 
 }  // namespace
@@ -152,11 +152,11 @@ bool takes_panels(const Convolution& c) {
 
 int64_t panel_rows(const Convolution& c) { return takes_panels(c) ? FTWT_KERNEL(panel_rows)() : 1; }
 
-cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows) {
+cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows, int64_t behind) {
   const int64_t taps = node.kh * node.kw;
   const int64_t outputs = node.out.c;
   const int64_t stride = panel_rows > 1 ? taps * inputs : weight_stride(taps * inputs);
-  cpu::Floats packed(static_cast<std::size_t>(stride * outputs));
+  cpu::Floats packed(static_cast<std::size_t>(stride * outputs + behind));
   for (int64_t t = 0; t < taps; ++t) {
     for (int64_t i = 0; i < inputs; ++i) {
       for (int64_t o = 0; o < outputs; ++o) {

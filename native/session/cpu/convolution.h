@@ -1,5 +1,5 @@
 // The ways to run a convolution over planes. `shifted`, `strips`, `gathered` and `in place` add the same products
-// in the same order, to the same bits, but for a lone pixel (cpu/planes/lone_pixel.h) of the latter two; dot products
+// in the same order, to the same bits, but for last pixels (cpu/planes/last_pixels.h) of all but strips; dot products
 // and the two Winograd transforms round differently.
 #pragma once
 #include <memory>
@@ -42,7 +42,8 @@ class RowBlocks {
   // `bytes_per_row`: of weights. At least one block for each thread, where there are so many channels, and up to
   // `each`: few have long streams of weights, many share the work out evenly.
   RowBlocks(const State& state, const Convolution& convolution, int64_t bytes_per_row, int64_t largest,
-            int64_t each = 4);
+            int64_t each = kEach);
+  static constexpr int64_t kEach = 4;
   RowBlocks(const State& state, const Convolution& convolution, int64_t count)
       : state_(state), convolution_(convolution), count_(count) {}
   int64_t count() const { return count_; }
@@ -68,8 +69,8 @@ int64_t group_size(const State& state, int64_t floats);
 std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);
 
 // [cOut, weight_stride(cIn * taps)]: of each output channel [cIn, taps]. Or panels of so many rows:
-// [cOut / panel_rows, cIn, taps, panel_rows].
-cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows = 1);
+// [cOut / panel_rows, cIn, taps, panel_rows]. `behind`: floats that may be read behind them.
+cpu::Floats weights_by_output(const Node& node, int64_t inputs, int64_t panel_rows = 1, int64_t behind = 0);
 
 // Whether rows are so short that shifted planes of them, which waste the lanes between rows, should lie flat.
 bool lies_flat(const Convolution& convolution);

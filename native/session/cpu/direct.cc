@@ -12,7 +12,8 @@ namespace {
 // Vectors of pixels of one task: many enough that the tile's pixels are worth the weights' way, few enough to share
 // out.
 constexpr int64_t kTaskVectors = 12;
-constexpr int64_t kShallowTaskVectors = 96;
+// Where columns are few, long runs of pixels are worth more, as long as threads have tasks.
+constexpr int64_t kMostTaskVectors = 96;
 constexpr int64_t kShiftedTaskVectors = 24;
 // The channels that a task should have.
 constexpr int64_t kTaskRows = 32;
@@ -59,8 +60,11 @@ class InPlace final : public Direct {
   }
 
  private:
+  // Whether all pixels are one task depends on no number of threads.
   int64_t task_vectors() const {
-    return c_.input.shape.c <= cpu::PlaneGemm::kFewColumns ? kShallowTaskVectors : kTaskVectors;
+    if (c_.input.shape.c > cpu::PlaneGemm::kFewColumns) return kTaskVectors;
+    const int64_t shared = c_.output.shape.pixels() / lanes_ / (kTasksEach * cpu::thread_count());
+    return std::clamp(shared, kTaskVectors, kMostTaskVectors);
   }
   int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.pixels() / pixels_of(task_vectors())); }
 
@@ -68,9 +72,9 @@ class InPlace final : public Direct {
     const int64_t pixels = c_.output.shape.pixels();
     const bool packs = packs_panels(pixel_blocks());
     if (packs) pack_weights(state, first_sample, samples, state.scratch, packed_floats());
-    const RowBlocks blocks = pixel_blocks() > 1
-                                 ? blocks_beside(state, c_, pixel_blocks())
-                                 : RowBlocks(state, c_, row_floats() * 4, 512, state.samples == 1 ? 1 : kTasksEach * 2);
+    const RowBlocks blocks =
+        pixel_blocks() > 1 ? blocks_beside(state, c_, pixel_blocks())
+                           : RowBlocks(state, c_, row_floats() * 4, 512, state.samples == 1 ? 1 : RowBlocks::kEach);
     const Tasks tasks = {blocks.count(), samples, pixel_blocks(), pixel_blocks() == 1};
     static const int32_t no_shift = 0;
     cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
@@ -85,7 +89,7 @@ class InPlace final : public Direct {
         g.b = state.sample(c_.input, s) + first;
         g.b_stride = c_.input.plane;
         g.pixels = last - first;
-        g.lone_pixel = tasks.pixels == 1 && !c_.joins_samples();
+        g.lone_pixels = tasks.pixels == 1 && !c_.joins_samples();
         g.out = state.sample(c_.output, s) + first;
         g.out_stride = c_.output.plane;
         g.residual = residual(state, s);
@@ -176,7 +180,7 @@ class Shifted final : public Direct {
         g.b_stride = layout_.stride;
         g.packed = true;
         g.pixels = pixels;
-        g.lone_pixel = tasks.pixels == 1 && !c_.joins_samples();
+        g.lone_pixels = tasks.pixels == 1 && !c_.joins_samples();
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;
@@ -268,7 +272,7 @@ class Gathered final : public Direct {
         g.b_stride = g.taps == 1 ? stride : channel_floats(joined);
         g.packed = true;
         g.pixels = joined * pixels;
-        g.lone_pixel = !c_.joins_samples();
+        g.lone_pixels = !c_.joins_samples();
         g.out = sums;
         g.out_stride = stride;
         g.compact = true;

@@ -27,11 +27,9 @@ class Dots final : public Step {
  public:
   explicit Dots(const Convolution& convolution)
       : c_(convolution),
-        weights_(weights_by_output(*convolution.node, convolution.input.shape.c)),
+        weights_(weights_by_output(*convolution.node, convolution.input.shape.c, 1, kFloatsBehind)),
         source_(window_pixels(convolution.window())),
-        quads_(takes_quads(convolution)) {
-    if (quads_) weights_.resize(weights_.size() + kFloatsBehind);
-  }
+        quads_(takes_quads(convolution)) {}
   const char* variant() const override { return variant_name(ConvVariant::Dots); }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
   int64_t scratch_floats(int64_t samples) const override { return samples * x_floats(); }
@@ -109,7 +107,8 @@ class Dots final : public Step {
     const auto dots = FTWT_KERNEL(dot_rows);
     const int64_t pixels = c_.output.shape.pixels(), channels = c_.output.shape.c;
     const int64_t most = std::max<int64_t>(kLeastRows, kBlockFloats / row_floats());
-    const RowBlocks blocks(state, c_, state.samples == 1 ? cpu::thread_count() : (channels + most - 1) / most);
+    const RowBlocks blocks(
+        state, c_, std::max<int64_t>(cpu::thread_count(), state.samples == 1 ? 1 : (channels + most - 1) / most));
     cpu::parallel_share(blocks.count() * state.samples, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i % state.samples, block = i / state.samples;
@@ -125,8 +124,8 @@ class Dots final : public Step {
     });
   }
 
-  // The product before that of a row, or before none.
-  static cpu::DotRows before(cpu::DotRows product, int32_t row) {
+  // A product that brings the row which comes next, if one does.
+  static cpu::DotRows bringing(cpu::DotRows product, int32_t row) {
     if (row < 0) return product;
     product.next = product.weights + row * product.row_stride;
     product.next_end = product.next + product.length;
@@ -147,7 +146,7 @@ class Dots final : public Step {
       const cpu::QuadSample only = sample(0);
       cpu::parallel_share(rows.count, kLeastRows, [&](int64_t begin, int64_t end, int) {
         for (int64_t i = begin; i < end; ++i)
-          quads(before(any, i + 1 < end ? rows.index[i + 1] : -1), rows.index[i], &only, 1);
+          quads(bringing(any, i + 1 < end ? rows.index[i + 1] : -1), rows.index[i], &only, 1);
       });
       return;
     }
@@ -169,7 +168,7 @@ class Dots final : public Step {
             computing[found++] = samples[s];
             ++next[s];
           }
-          quads(before(any, row + 1 < end ? row + 1 : -1), row, computing.data(), found);
+          quads(bringing(any, row + 1 < end ? row + 1 : -1), row, computing.data(), found);
         }
       }
     });

@@ -11,7 +11,7 @@ namespace {
 
 // Multiplications that are worth a task beside one for each thread.
 constexpr int64_t kTaskWork = 1 << 20;
-// Shifted planes of one strip, in floats: they stay in the second-level cache.
+// Shifted planes of one strip, in floats: half of what of the second-level cache is for one thing.
 int64_t strip_planes() { return cpu::half_second_level_bytes() / 8; }
 // From so many pixels on, the computed channels' weights are packed beforehand; fewer read them where they lie.
 constexpr int64_t kPixelsForPanels = 3000;

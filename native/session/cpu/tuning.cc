@@ -78,6 +78,9 @@ void read_lines(const float* from, int64_t floats) {
   cpu::parallel_for(floats, 4096, [&](int64_t begin, int64_t end, int) { read_lines_here(from + begin, end - begin); });
 }
 
+// Floats before and behind a value, as a network has them.
+constexpr int64_t kSlack = 256;
+
 // A convolution with working memory of its own, apart from the network's.
 class Trial {
  public:
@@ -87,12 +90,12 @@ class Trial {
         together_(section.samples),
         memory_{section.shared ? 1 : cpu::thread_count(), 0, 0} {
     const bool in_place = c_.residual && c_.residual->lies_where(c_.output);
-    int64_t end = 0;
+    int64_t end = kSlack;
     for (ValueLayout* value : {&c_.input, &c_.output, c_.residual ? &*c_.residual : nullptr}) {
       if (value == nullptr) continue;
       value->offset = end;
       value->local = false;
-      end += value->sample * max_samples + 256;
+      end += value->sample * max_samples + kSlack;
     }
     if (in_place) c_.residual->offset = c_.output.offset;
     values_.assign(static_cast<std::size_t>(end), 0.25f);
@@ -189,7 +192,7 @@ void Tuner::pass_through_caches() {
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
 ConvVariant Tuner::measure(const Convolution& c, const Section& section, const std::vector<ConvVariant>& variants) {
-  const cpu::OwnPages pages;
+  const cpu::UnsharedPages pages;
   Trial trial(c, max_samples_, section);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {

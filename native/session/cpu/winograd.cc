@@ -233,7 +233,8 @@ class Winograd final : public Step {
     // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
     const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
-                           std::max<int64_t>(8, task_products() / (points * product_stride)), bundles == 1 ? 1 : 4);
+                           std::max<int64_t>(8, task_products() / (points * product_stride)),
+                           bundles == 1 ? 1 : RowBlocks::kEach);
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
         tasks >= 2 * cpu::thread_count() && static_cast<int64_t>(weights_.size()) <= kSmallWeights;
@@ -273,7 +274,7 @@ class Winograd final : public Step {
     g.b_stride = tiles.stride;
     g.packed = true;
     g.pixels = tiles.count;
-    g.lone_pixel = tiles.count == shape_.tiles() && multiplies_whole_samples();
+    g.lone_pixels = tiles.count == shape_.tiles() && multiplies_whole_samples();
     g.out_stride = points * product_stride;
     g.compact = true;
     for (int64_t point = 0; point < points; ++point) {
