@@ -145,8 +145,9 @@ class Dots final : public Step {
       const cpu::ChannelList rows = state.active(c_.gate, 0, channels);
       const cpu::QuadSample only = sample(0);
       cpu::parallel_share(rows.count, kLeastRows, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i)
+        for (int64_t i = begin; i < end; ++i) {
           quads(bringing(any, i + 1 < end ? rows.index[i + 1] : -1), rows.index[i], &only, 1);
+        }
       });
       return;
     }
