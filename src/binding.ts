@@ -356,8 +356,10 @@ export interface Binding extends OpTable {
     instructionSet: string;
     instructionSets: string[];
     threads: number;
-    /** Blocks from `allocate` that have not been freed. */
+    /** Blocks of tensors and sessions that have not been freed. */
     liveBlocks: number;
+    /** Working memory that threads keep: none before a thread takes part in an op that needs it. */
+    scratchBlocks: number;
   };
   cudaDevices(): CudaDevices;
   /** The ops on device memory. */

@@ -15,6 +15,7 @@
 #include "binding/settings.h"
 #include "cpu/dispatch.h"
 #include "cpu/memory.h"
+#include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 
 namespace ftwt::binding {
@@ -110,6 +111,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   result.Set("instructionSets", isas);
   result.Set("threads", cpu::thread_count());
   result.Set("liveBlocks", static_cast<double>(cpu::live_block_count()));
+  result.Set("scratchBlocks", static_cast<double>(cpu::scratch_block_count()));
   return result;
 }
 

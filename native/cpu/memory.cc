@@ -12,23 +12,26 @@
 
 namespace ftwt::cpu {
 namespace {
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 std::atomic<std::size_t> live_blocks{0};
 }  // namespace
 
-void* allocate_block(std::size_t bytes) {
-  if (void* block = allocate_in_shared_pages(bytes)) {
-    live_blocks.fetch_add(1, std::memory_order_relaxed);
-    return block;
-  }
-  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kBlockAlignment;
-  void* block = nullptr;
-  if (posix_memalign(&block, alignment, bytes) != 0) {
-    throw Error(ErrorCode::OutOfMemory, "Cannot allocate " + std::to_string(bytes) + " bytes of host memory");
-  }
+void* allocate_aligned(std::size_t bytes) noexcept {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, bytes >= kHugePage ? kHugePage : kBlockAlignment, bytes) != 0) return nullptr;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (bytes >= kHugePage) madvise(block, bytes, MADV_HUGEPAGE);
+  if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
+  return memory;
+}
+
+void* require_aligned(std::size_t bytes) {
+  if (void* memory = allocate_aligned(bytes)) return memory;
+  throw Error(ErrorCode::OutOfMemory, "Cannot allocate " + std::to_string(bytes) + " bytes of host memory");
+}
+
+void* allocate_block(std::size_t bytes) {
+  void* block = allocate_in_shared_pages(bytes);
+  if (block == nullptr) block = require_aligned(bytes);
   live_blocks.fetch_add(1, std::memory_order_relaxed);
   return block;
 }

@@ -1,5 +1,5 @@
-// Large, aligned blocks for tensors. Page faults dominate otherwise: the backend recycles blocks (src/backend/pool.ts),
-// and blocks of at least 2 MiB ask for huge pages.
+// Large, aligned blocks for tensors and sessions. Page faults dominate otherwise: the backend recycles blocks
+// (src/backend/pool.ts), and blocks of at least 2 MiB ask for huge pages.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -7,10 +7,17 @@
 namespace ftwt::cpu {
 
 constexpr std::size_t kBlockAlignment = 64;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 void* allocate_block(std::size_t bytes);  // uninitialised, 64-byte aligned; throws OutOfMemory
 void free_block(void* block) noexcept;
 std::size_t live_block_count() noexcept;  // for leak tests
+
+// What blocks are made of, for std::free; nullptr where there is no memory. From kHugePage bytes on it starts at such a
+// boundary.
+void* allocate_aligned(std::size_t bytes) noexcept;
+// The same; throws OutOfMemory.
+void* require_aligned(std::size_t bytes);
 
 template <typename T>
 struct BlockAllocator {

@@ -1,17 +1,23 @@
 #include "cpu/scratch.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdlib>
 
 #include "cpu/memory.h"
 
 namespace ftwt::cpu {
 namespace {
 
+std::atomic<std::size_t> block_count{0};
+
 struct Block {
   void* data = nullptr;
   std::size_t bytes = 0;
   ~Block() {
-    if (data != nullptr) free_block(data);
+    if (data == nullptr) return;
+    std::free(data);
+    block_count.fetch_sub(1, std::memory_order_relaxed);
   }
 };
 
@@ -23,12 +29,15 @@ void* thread_scratch(Scratch slot, std::size_t bytes) {
   Block& block = blocks[static_cast<int>(slot)];
   if (block.bytes < bytes || block.data == nullptr) {
     const std::size_t wanted = std::max(bytes + bytes / 4, kBlockAlignment);
-    void* data = allocate_block(wanted);
-    if (block.data != nullptr) free_block(block.data);
+    void* data = require_aligned(wanted);
+    if (block.data == nullptr) block_count.fetch_add(1, std::memory_order_relaxed);
+    std::free(block.data);
     block.data = data;
     block.bytes = wanted;
   }
   return block.data;
 }
+
+std::size_t scratch_block_count() noexcept { return block_count.load(std::memory_order_relaxed); }
 
 }  // namespace ftwt::cpu

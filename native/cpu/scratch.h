@@ -20,6 +20,9 @@ enum class Scratch : int {
 // Grows, never shrinks; freed with the thread. Throws OutOfMemory.
 void* thread_scratch(Scratch slot, std::size_t bytes);
 
+// Of all threads; for tests.
+std::size_t scratch_block_count() noexcept;
+
 inline float* thread_floats(Scratch slot, std::size_t count) {
   return static_cast<float*>(thread_scratch(slot, count * sizeof(float)));
 }

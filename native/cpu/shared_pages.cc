@@ -9,9 +9,7 @@
 #include <mutex>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "cpu/memory.h"
 
 // A sanitizer sees what is read between blocks only where each is allocated by itself.
 #if defined(__SANITIZE_ADDRESS__)
@@ -21,7 +19,7 @@
 #define FTWT_ASAN 1
 #endif
 #endif
-#if defined(__linux__) && defined(MADV_HUGEPAGE) && !defined(FTWT_ASAN)
+#if defined(__linux__) && !defined(FTWT_ASAN)
 #define FTWT_SHARES_PAGES 1
 #else
 #define FTWT_SHARES_PAGES 0
@@ -39,8 +37,6 @@ struct Pages {
 
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kLine = 64;
 // What is taken from the system at a time, at least; it becomes memory when it is written.
 constexpr std::size_t kChunk = 8 * kHugePage;
 
@@ -65,16 +61,12 @@ void release(Pages* pages) {
 // With the mutex held; nullptr where there is no memory.
 Pages* add_pages(std::size_t bytes) try {
   auto pages = std::make_unique<Pages>();
-  void* data = nullptr;
-  if (posix_memalign(&data, kHugePage, bytes) != 0) return nullptr;
-  pages->data = static_cast<char*>(data);
+  pages->data = static_cast<char*>(allocate_aligned(bytes));
+  if (pages->data == nullptr) return nullptr;
   pages->bytes = bytes;
   pages->blocks = 1;
-#if FTWT_SHARES_PAGES
-  madvise(data, bytes, MADV_HUGEPAGE);
-#endif
   Pages* added = pages.get();
-  all_pages.emplace(reinterpret_cast<std::uintptr_t>(data), std::move(pages));
+  all_pages.emplace(reinterpret_cast<std::uintptr_t>(added->data), std::move(pages));
   any = true;
   return added;
 } catch (const std::bad_alloc&) {
@@ -87,8 +79,6 @@ SharedPages::SharedPages(std::size_t expected) : outer_(current), shares_(FTWT_S
   current = this;
 }
 
-SharedPages::SharedPages() noexcept : outer_(current), shares_(false) { current = this; }
-
 SharedPages::~SharedPages() {
   current = outer_;
   if (pages_ == nullptr) return;
@@ -99,7 +89,7 @@ SharedPages::~SharedPages() {
 void* allocate_in_shared_pages(std::size_t bytes) {
   SharedPages* scope = current;
   if (scope == nullptr || !scope->shares_ || bytes > SIZE_MAX - kHugePage) return nullptr;
-  bytes = round_up(std::max<std::size_t>(1, bytes), kLine);
+  bytes = round_up(std::max<std::size_t>(1, bytes), kBlockAlignment);
   const std::lock_guard<std::mutex> lock(mutex);
   if (scope->pages_ == nullptr || scope->pages_->bytes - scope->pages_->used < bytes) {
     Pages* added = add_pages(std::max(kChunk, round_up(bytes, kHugePage)));

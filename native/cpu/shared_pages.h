@@ -17,18 +17,12 @@ class SharedPages {
   SharedPages(const SharedPages&) = delete;
   SharedPages& operator=(const SharedPages&) = delete;
 
- protected:
-  SharedPages() noexcept;
-
  private:
   friend void* allocate_in_shared_pages(std::size_t bytes);
   SharedPages* outer_;  // of the thread
   bool shares_;
   Pages* pages_ = nullptr;  // that are filled
 };
-
-// The same, for blocks within that time that do not live as long.
-class UnsharedPages : SharedPages {};
 
 // 64-byte aligned, or nullptr where no pages are shared, or there are none to be had.
 void* allocate_in_shared_pages(std::size_t bytes);

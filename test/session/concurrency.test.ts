@@ -176,7 +176,7 @@ test('a session of one thread leaves the others alone', () => {
     const { session, batches } = smallSession(options);
     for (let i = 0; i < 20; i++) session.run(batches[4]);
     session.dispose();
-    return binding.info().liveBlocks;
+    return binding.info().scratchBlocks;
   };
   try {
     const alone = blocksOf({ threads: 1 });

@@ -8,8 +8,8 @@ import { binding } from '../../src/binding.js';
 import { leavesNothing, residentLimit, sanitized, use } from '../memoryUse.js';
 import { chain, images, modelOf } from './oracle.js';
 
-/** Native blocks that a thread may keep for its next run: `Scratch` in native/cpu/scratch.h. */
-const keptByThread = 7;
+/** What a run has to itself: `Workspace` in native/session/cpu/session.cc. */
+const workspaceBlocks = 6;
 
 let network: tf.LayersModel;
 before(async () => {
@@ -58,8 +58,8 @@ test('runs on other threads leave memory flat', async () => {
     }
   };
   await flights(800);
-  // Working memory for each of the four threads that may run at once, and what those keep for their next run.
-  await leavesNothing(() => flights(sanitized ? 2000 : 20_000), 4 * (4 + keptByThread));
+  // Working memory for each of the four threads that may run at once.
+  await leavesNothing(() => flights(sanitized ? 2000 : 20_000), 4 * workspaceBlocks);
   session.dispose();
 });
 
@@ -74,7 +74,7 @@ test('100 sessions compiled, run and disposed leave memory flat', async () => {
     }
   };
   await cycles(10);
-  await leavesNothing(() => cycles(100), keptByThread);
+  await leavesNothing(() => cycles(100));
 });
 
 test('sessions that are forgotten are freed', async () => {

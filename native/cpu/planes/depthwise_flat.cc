@@ -38,31 +38,27 @@ FTWT_INLINE Vec window_sum(const float* p, int64_t width, const Vec (&weights)[k
 
 }  // namespace
 
-void depthwise_flat(const cpu::PlaneWindow& w, const int32_t* inside, const cpu::DepthwiseChannels& channels,
-                    Activation activation) {
+void depthwise_flat(const cpu::PlaneWindow& w, const int32_t* inside, const float* in, const float* weights,
+                    Activation activation, float* out) {
   const int64_t pixels = w.h * w.w;
   const int64_t stride = cpu::flat_mask_stride(w);
   const int64_t last_row = pixels - w.w;
-  for (int64_t c = 0; c < channels.count; ++c) {
-    const float* plane = channels.planes[c];
-    float* out = channels.out[c];
-    Vec weights[kTaps + 1];
-    for (int i = 0; i <= kTaps; ++i) weights[i] = splat(channels.weights[c][i]);
-    const auto vectors = [&]<bool End>(int64_t begin, int64_t end) __attribute__((always_inline)) {
-      for (int64_t i = begin; i < end; i += kLanes) {
-        const Vec sum = window_sum<End>(plane + i, w.w, weights, inside + i, stride);
-        store_some(out + i, activate(sum, activation), pixels - i);
-      }
-    };
-    const int64_t middle = (w.w + kLanes - 1) / kLanes * kLanes;
-    const int64_t end = last_row / kLanes * kLanes;
-    if (middle >= end) {
-      vectors.template operator()<true>(0, pixels);
-    } else {
-      vectors.template operator()<true>(0, middle);
-      vectors.template operator()<false>(middle, end);
-      vectors.template operator()<true>(end, pixels);
+  Vec factors[kTaps + 1];
+  for (int i = 0; i <= kTaps; ++i) factors[i] = splat(weights[i]);
+  const auto vectors = [&]<bool End>(int64_t begin, int64_t end) __attribute__((always_inline)) {
+    for (int64_t i = begin; i < end; i += kLanes) {
+      const Vec sum = window_sum<End>(in + i, w.w, factors, inside + i, stride);
+      store_some(out + i, activate(sum, activation), pixels - i);
     }
+  };
+  const int64_t middle = (w.w + kLanes - 1) / kLanes * kLanes;
+  const int64_t end = last_row / kLanes * kLanes;
+  if (middle >= end) {
+    vectors.template operator()<true>(0, pixels);
+  } else {
+    vectors.template operator()<true>(0, middle);
+    vectors.template operator()<false>(middle, end);
+    vectors.template operator()<true>(end, pixels);
   }
 }
 

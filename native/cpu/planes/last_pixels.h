@@ -36,6 +36,16 @@ FTWT_INLINE int64_t lone_pixels(const cpu::PlaneGemm& g) {
   return fits ? last : 0;
 }
 
+template <typename Body>
+FTWT_INLINE auto with_count(int64_t count, const Body& body) {
+  switch (count) {
+    case 1: return body.template operator()<1>();
+    case 2: return body.template operator()<2>();
+    case 3: return body.template operator()<3>();
+    default: return body.template operator()<4>();
+  }
+}
+
 FTWT_INLINE void copy_quad(const float* from, float* to) {
   *reinterpret_cast<QuadU*>(to) = *reinterpret_cast<const QuadU*>(from);
 }
@@ -152,12 +162,7 @@ __attribute__((noinline)) int64_t run_panel_last(const cpu::PlaneGemm& g, cpu::C
 }
 
 FTWT_INLINE int64_t run_panel_last(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t count) {
-  switch (count) {
-    case 1: return run_panel_last<1>(g, rows);
-    case 2: return run_panel_last<2>(g, rows);
-    case 3: return run_panel_last<3>(g, rows);
-    default: return run_panel_last<4>(g, rows);
-  }
+  return with_count(count, [&]<int Count>() { return run_panel_last<Count>(g, rows); });
 }
 
 // ---- Rows of weights: lanes are columns -----------------------------------------------------------------------------
@@ -217,12 +222,7 @@ __attribute__((noinline)) void run_lone_pixels(const cpu::PlaneGemm& g, cpu::Cha
 }
 
 FTWT_INLINE void run_lone_pixels(const cpu::PlaneGemm& g, cpu::ChannelList rows, int64_t count) {
-  switch (count) {
-    case 1: return run_lone_pixels<1>(g, rows);
-    case 2: return run_lone_pixels<2>(g, rows);
-    case 3: return run_lone_pixels<3>(g, rows);
-    default: return run_lone_pixels<4>(g, rows);
-  }
+  with_count(count, [&]<int Count>() { run_lone_pixels<Count>(g, rows); });
 }
 
 }  // namespace

@@ -286,11 +286,11 @@ FTWT_DECLARE_KERNEL(
     int64_t depthwise_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void depthwise_channels(const ftwt::cpu::PlaneWindow& window, const ftwt::cpu::DepthwiseChannels& channels,
                             ftwt::Activation activation, float* scratch);
-    // 3x3 windows around each pixel, strides of 1. inside[tap, pixel]: -1 where the tap lies in the image, else 0. The
-    // planes are readable from a row and a pixel before their first to as much, and a vector, beyond their last.
-    void depthwise_flat(const ftwt::cpu::PlaneWindow& window, const int32_t* inside,
-                        const ftwt::cpu::DepthwiseChannels& channels, ftwt::Activation activation);
     // One plane, lanes are pixels; strides are 1 unless the window fits_nine(). `weights` as above; `in` is readable
     // from pad_left floats before its first to a window and two vectors beyond its last.
     void depthwise_plane(const ftwt::cpu::PlaneWindow& window, const float* in, const float* weights,
-                         ftwt::Activation activation, float* out);)
+                         ftwt::Activation activation, float* out);
+    // The same of 3x3 windows around each pixel. inside[tap, pixel]: -1 where the tap lies in the image, else 0. `in`
+    // is readable from a row and a pixel before its first to as much, and a vector, beyond its last.
+    void depthwise_flat(const ftwt::cpu::PlaneWindow& window, const int32_t* inside, const float* in,
+                        const float* weights, ftwt::Activation activation, float* out);)

@@ -80,7 +80,7 @@ class DepthwiseStep final : public Step {
     const int64_t most = kPlaneGrain / (2 * FTWT_KERNEL(vector_lanes)());
     const int64_t floats = lanes_ == Lanes::Channels ? std::min(work, most) : work;
     for_each_range(state, gate_, output_.shape.c, floats, [&](int64_t s, cpu::ChannelList channels) {
-      lanes_ == Lanes::Rows ? run_planes(state, s, channels) : run_channels(state, s, channels);
+      lanes_ == Lanes::Channels ? run_channels(state, s, channels) : run_planes(state, s, channels);
     });
     zero_other_planes(state, gate_, output_);
   }
@@ -145,16 +145,12 @@ class DepthwiseStep final : public Step {
 
   void run_channels(const State& state, int64_t s, cpu::ChannelList channels) const {
     const auto kernel = FTWT_KERNEL(depthwise_channels);
-    const auto flat = FTWT_KERNEL(depthwise_flat);
     const int64_t lanes = FTWT_KERNEL(vector_lanes)();
     float* room = cpu::thread_floats(cpu::Scratch::Gemm,
                                      static_cast<std::size_t>(FTWT_KERNEL(depthwise_scratch_floats)(window_)));
     cpu::DepthwiseChannels together = {};
     const auto flush = [&] {
-      if (together.count > 0) {
-        lanes_ == Lanes::Pixels ? flat(window_, inside_.data(), together, node_.activation)
-                                : kernel(window_, together, node_.activation, room);
-      }
+      if (together.count > 0) kernel(window_, together, node_.activation, room);
       together.count = 0;
     };
     for_stored(state, s, channels, [&](int64_t channel) {
@@ -168,8 +164,12 @@ class DepthwiseStep final : public Step {
 
   void run_planes(const State& state, int64_t s, cpu::ChannelList channels) const {
     const auto kernel = FTWT_KERNEL(depthwise_plane);
+    const auto flat = FTWT_KERNEL(depthwise_flat);
     for_stored(state, s, channels, [&](int64_t channel) {
-      kernel(window_, plane(state, s, channel), weights(channel), node_.activation, out(state, s, channel));
+      const float* x = plane(state, s, channel);
+      float* y = out(state, s, channel);
+      lanes_ == Lanes::Rows ? kernel(window_, x, weights(channel), node_.activation, y)
+                            : flat(window_, inside_.data(), x, weights(channel), node_.activation, y);
     });
   }
 

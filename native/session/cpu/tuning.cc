@@ -192,7 +192,7 @@ void Tuner::pass_through_caches() {
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
 ConvVariant Tuner::measure(const Convolution& c, const Section& section, const std::vector<ConvVariant>& variants) {
-  const cpu::UnsharedPages pages;
+  const cpu::SharedPages pages(cpu::kHugePage);  // as the session has; they go with the trial
   Trial trial(c, max_samples_, section);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {
