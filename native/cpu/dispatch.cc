@@ -52,6 +52,14 @@ const char* isa_name(Isa isa) { return isa == Isa::Avx512 ? "avx512" : isa == Is
 
 Isa current_isa() { return selected().load(std::memory_order_relaxed); }
 
+bool has_vnni() {
+#if defined(FTWT_X86)
+  return current_isa() == Isa::Avx512 && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 void set_isa(const std::string& name) { selected().store(parse(name)); }
 
 std::vector<std::string> supported_isas() {

@@ -10,6 +10,7 @@ enum class Isa { Baseline, Avx2, Avx512 };
 Isa current_isa();
 const char* isa_name(Isa isa);
 std::vector<std::string> supported_isas();  // weakest first
+bool has_vnni();                            // AVX512-VNNI, while AVX-512 is in use
 void set_isa(const std::string& name);      // throws InvalidArgument when this processor lacks it
 
 }  // namespace ftwt::cpu

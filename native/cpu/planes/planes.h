@@ -175,8 +175,9 @@ struct DenseRows {
 struct ScreenedWeights {
   static constexpr int kColumns = 64;  // of a block: a cache line holds a byte of each
   static constexpr int kMostByte = 127;
+  static constexpr int kBehind = 3 * kColumns;
   int64_t inputs;
-  const int8_t* bytes;  // [blocks, inputs, kColumns]
+  const int8_t* bytes;  // [blocks, inputs, kColumns], and kBehind to be read behind them
   // Each [blocks * kColumns].
   const float* scale;
   const float* bias;
@@ -197,10 +198,14 @@ struct FeatureSums {
 // sum of steps * bytes leaves 32 bits.
 struct ScreenedFeatures {
   static constexpr float kHalfStep = 0.505f;  // and what the division rounds
+  // By list, or split for processors with AVX512-VNNI: what the other needs is not there.
   const int16_t* steps;
   const int32_t* list;
   int64_t count;          // an even number: the last may be a step of 0 of any input
   const int16_t* spread;  // the steps at the places of their inputs, zeros elsewhere, to a multiple of 64
+  const int8_t* high;     // `spread` is 256 * high + low
+  const int8_t* low;
+  int32_t sum;  // of the steps
   float step;
   float rest;
   float sum_x;    // of absolute values
@@ -264,17 +269,21 @@ FTWT_DECLARE_KERNEL(
     void dense_listed(const float* x, const int32_t* list, int64_t count, const float* weights, int64_t row_stride,
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
-    // kColumns outputs: estimates of the layer's, and how far they may be from what it computes; NaN where it is NaN.
-    // Unless the weights are near, they and those of the next block are asked for ahead.
+    // kColumns outputs of each sample: estimates of the layer's, `stride` apart, and bits of those whose signs they may
+    // not have. All samples are split, or none.
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
-                      const ftwt::cpu::ScreenedFeatures& features, int bytes_near, float* estimate, float* bound);
+                      const ftwt::cpu::ScreenedFeatures* features, int64_t samples, float* estimates, int64_t stride,
+                      uint64_t* undecided);
     float dot(const float* a, const float* b, int64_t count);
     ftwt::cpu::FeatureSums sum_features(const float* features, int64_t count, float rest);
     // spread[i] = (features[i] - rest) * per_step to the nearest integer, which 16 bits hold, and zeros to a multiple
     // of 64.
     void count_steps(const float* features, int64_t count, float rest, float per_step, int16_t* spread);
-    // count: a multiple of 64; no sum leaves 32 bits.
-    int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count);
+    // Returns the sum of the steps, which are at most 32639 in size.
+    int32_t split_steps(const int16_t* steps, int64_t count, int8_t* high, int8_t* low);
+    // Sums of the steps times each row's bytes, whose number is a multiple of 64.
+    void rest_products(const ftwt::cpu::ScreenedFeatures& features, const int8_t* const* rows, int64_t count,
+                       int64_t bytes, int32_t* sums);
     // 1 to 4 pixels.
     void dot_rows(const ftwt::cpu::DotRows& dots, int64_t pixels, ftwt::cpu::ChannelList rows);
     // The same for 3x3 windows, padded by 1, over images of 2x2 pixels, and one row of several samples, which have x,

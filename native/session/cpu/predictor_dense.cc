@@ -1,6 +1,7 @@
 #include "session/cpu/predictor_dense.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -13,11 +14,12 @@ constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int kMostByte = cpu::ScreenedWeights::kMostByte;
 constexpr float kRestSteps = 254;
 // Steps of the largest feature, and of all features together: less than 2^31 / kMostByte.
-constexpr float kMostSteps = 32767;
+constexpr float kMostSteps = 32639;  // of which both bytes have a sign
 constexpr float kMostStepsSum = 16.5e6f;
 // Of features and of weights: the product of two steps is a normal number, and no square that matters underflows.
 constexpr float kLeastStep = 1e-17f;
 constexpr int64_t kGrain = 1 << 15;  // multiply-adds
+constexpr int64_t kTogether = 12;    // samples that a block is screened for at a time
 // Weights from which a quarter of the bytes is worth looking at some outputs twice.
 constexpr int64_t kManyWeights = 1 << 14;
 
@@ -95,7 +97,7 @@ class ScreenedDense final : public PredictorDense {
         input_(input),
         outputs_(outputs),
         blocks_((outputs + kColumns - 1) / kColumns),
-        bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns)),
+        bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns + cpu::ScreenedWeights::kBehind)),
         rest_(static_cast<std::size_t>(outputs * byte_row())),
         rows_(static_cast<std::size_t>(outputs * row())) {
     for (std::vector<float>* column :
@@ -113,25 +115,27 @@ class ScreenedDense final : public PredictorDense {
     return bytes_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
   }
 
-  // Of each sample: the list of its active features, their steps and these spread, two to a float. Then what is known
-  // of each sample's features.
+  // Of each sample: the list of its active features, their steps, and these spread and split, two to a float. Then what
+  // is known of each sample's features.
   int64_t scratch_floats(int64_t samples) const override {
     return samples * (sample_floats() + static_cast<int64_t>(sizeof(cpu::ScreenedFeatures) / sizeof(float)));
   }
 
   void run(const State& state, const Rows& rows) const override {
     auto* features = reinterpret_cast<cpu::ScreenedFeatures*>(rows.scratch + state.samples * sample_floats());
+    const bool split = state.samples > 1 && cpu::has_vnni();
     cpu::parallel_for(state.samples, 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
-        features[s] = features_of(state.active(input_, s), all_features(rows, s), rows.scratch + s * sample_floats());
+        float* room = rows.scratch + s * sample_floats();
+        features[s] = features_of(state.active(input_, s), all_features(rows, s), split, room);
       }
     });
     const int64_t work = input_.shape.c * kColumns * state.samples;
     // Blocks, each read once for all samples.
     cpu::parallel_share(blocks_, kGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t block = begin; block < end; ++block) {
-        for (int64_t s = 0; s < state.samples; ++s) {
-          decide(block, features[s], s > 0, all_features(rows, s), rows.logits + s * rows.logit_stride);
+        for (int64_t s = 0; s < state.samples; s += kTogether) {
+          decide(block, features, s, std::min(kTogether, state.samples - s), rows);
         }
       }
     });
@@ -144,7 +148,7 @@ class ScreenedDense final : public PredictorDense {
   int64_t row() const { return weight_stride(input_.shape.c); }
   int64_t byte_row() const { return round_up(input_.shape.c, 64); }
   int64_t list_room() const { return round_up(input_.shape.c + 1, 32); }
-  int64_t sample_floats() const { return list_room() + list_room() / 2 + byte_row() / 2; }
+  int64_t sample_floats() const { return list_room() + list_room() / 2 + byte_row(); }
 
   static const float* all_features(const Rows& rows, int64_t s) { return rows.features + s * rows.feature_stride; }
 
@@ -181,38 +185,47 @@ class ScreenedDense final : public PredictorDense {
     error_[o] = static_cast<float>(error * 1.001);
     norm_[o] = static_cast<float>(std::sqrt(squares) * 1.001);
     rest_error_[o] = static_cast<float>(rest_error * 1.001);
-    // Each of up to `inputs` additions rounds by 2^-24 of the sum at most, here and where the sum is exact.
-    rounding_[o] = largest * static_cast<float>(inputs + 8) * 4 * 5.97e-8f;
+    // What dot() rounds: 2^-24 of the sum at most with each addition to one of its 16 or more sums, and with those of
+    // these; and what the estimate rounds.
+    rounding_[o] = largest * static_cast<float>(inputs / 16 + 24) * 2 * 5.97e-8f;
   }
 
-  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, float* room) const {
+  cpu::ScreenedFeatures features_of(cpu::ChannelList active, const float* all, bool split, float* room) const {
     auto* list = reinterpret_cast<int32_t*>(room);
     auto* steps = reinterpret_cast<int16_t*>(list + list_room());
     int16_t* spread = steps + list_room();
+    auto* high = split ? reinterpret_cast<int8_t*>(spread + byte_row()) : nullptr;
+    int8_t* low = split ? high + byte_row() : nullptr;
     const float rest = rest_of(predictor_, active, input_.shape.c, all);
     const cpu::FeatureSums sums = FTWT_KERNEL(sum_features)(all, input_.shape.c, rest);
     const float step = std::max(sums.largest / kMostSteps, sums.absolute / kMostStepsSum);
     // Where a feature is not finite or all are too small, the bounds leave every output undecided.
     const bool countable = std::isfinite(sums.absolute) && step >= kLeastStep;
-    int64_t count = countable ? active.count : 0;
     if (countable) {
       FTWT_KERNEL(count_steps)(all, input_.shape.c, rest, 1 / step, spread);
     } else {
       std::fill_n(spread, byte_row(), int16_t{0});
     }
-    for (int64_t j = 0; j < count; ++j) {
-      list[j] = active.index[j];
-      steps[j] = spread[list[j]];
+    int64_t count = 0;
+    if (!split && countable) {
+      for (; count < active.count; ++count) {
+        list[count] = active.index[count];
+        steps[count] = spread[list[count]];
+      }
+      if (count % 2 != 0) {
+        list[count] = list[count - 1];
+        steps[count++] = 0;
+      }
     }
-    if (count % 2 != 0) {
-      list[count] = list[count - 1];
-      steps[count++] = 0;
-    }
+    const int32_t sum = split ? FTWT_KERNEL(split_steps)(spread, byte_row(), high, low) : 0;
     const bool bounded = countable || sums.absolute == 0;
     return {.steps = steps,
             .list = list,
             .count = count,
             .spread = spread,
+            .high = high,
+            .low = low,
+            .sum = sum,
             .step = step,
             .rest = rest,
             .sum_x = sums.absolute * 1.001f,
@@ -221,31 +234,39 @@ class ScreenedDense final : public PredictorDense {
   }
 
   // By one byte of each weight, by two, or by the weights themselves.
-  void decide(int64_t block, const cpu::ScreenedFeatures& features, bool bytes_near, const float* all,
-              float* logits) const {
-    const auto dot_bytes = FTWT_KERNEL(dot_bytes);
-    const auto dot = FTWT_KERNEL(dot);
+  void decide(int64_t block, const cpu::ScreenedFeatures* features, int64_t first, int64_t samples,
+              const Rows& rows) const {
     const cpu::ScreenedWeights weights = {input_.shape.c,   bytes_.data(), scale_.data(), bias_.data(),    sums_.data(),
                                           absolute_.data(), error_.data(), norm_.data(),  rounding_.data()};
-    float* y = logits + block * kColumns;
-    float bound[kColumns];
-    FTWT_KERNEL(screen_block)(weights, block, features, bytes_near, y, bound);
+    float* logits = rows.logits + first * rows.logit_stride + block * kColumns;
+    uint64_t undecided[kTogether];
+    FTWT_KERNEL(screen_block)(weights, block, features + first, samples, logits, rows.logit_stride, undecided);
+    const int64_t outputs = std::min(kColumns, outputs_ - block * kColumns);
+    const uint64_t exist = ~uint64_t{0} >> (kColumns - outputs);
+    for (int64_t s = 0; s < samples; ++s) {
+      look_again(block, undecided[s] & exist, features[first + s], all_features(rows, first + s),
+                 logits + s * rows.logit_stride);
+    }
+  }
+
+  void look_again(int64_t block, uint64_t undecided, const cpu::ScreenedFeatures& features, const float* all,
+                  float* y) const {
+    const auto dot = FTWT_KERNEL(dot);
+    const int8_t* rows[kColumns];
+    int32_t rests[kColumns];
+    int64_t count = 0;
     // Rows of undecided outputs lie anywhere: all are asked for before the first is read.
-    const int64_t count = std::min(kColumns, outputs_ - block * kColumns);
-    int64_t undecided[kColumns], left = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      undecided[left] = i;
-      left += !(std::fabs(y[i]) > bound[i]);
+    for (uint64_t left = undecided; left != 0; left &= left - 1) {
+      const int8_t* row = rest_.data() + (block * kColumns + std::countr_zero(left)) * byte_row();
+      for (int64_t byte = 0; byte < byte_row(); byte += 64) __builtin_prefetch(row + byte);
+      rows[count++] = row;
     }
-    for (int64_t k = 0; k < left; ++k) {
-      const int8_t* rest = rest_.data() + (block * kColumns + undecided[k]) * byte_row();
-      for (int64_t byte = 0; byte < byte_row(); byte += 64) __builtin_prefetch(rest + byte);
-    }
-    for (int64_t k = 0; k < left; ++k) {
-      const int64_t i = undecided[k];
+    FTWT_KERNEL(rest_products)(features, rows, count, byte_row(), rests);
+    const int32_t* rest = rests;
+    for (uint64_t left = undecided; left != 0; left &= left - 1) {
+      const int64_t i = std::countr_zero(left);
       const int64_t o = block * kColumns + i;
-      const int32_t rest = dot_bytes(features.spread, rest_.data() + o * byte_row(), byte_row());
-      y[i] += scale_[o] / kRestSteps * features.step * static_cast<float>(rest);
+      y[i] += scale_[o] / kRestSteps * features.step * static_cast<float>(*rest++);
       const float rest_bound = rest_error_[o] * features.sum_x +
                                cpu::ScreenedFeatures::kHalfStep * features.step * absolute_[o] +
                                rounding_[o] * features.sum_all + 1e-6f * std::fabs(bias_[o]);

@@ -173,8 +173,10 @@ class Trial {
 constexpr int kRounds = 9;
 constexpr int kFewRounds = 3;
 constexpr double kLongSeconds = 5e-3;
-// A variant that is so much slower than the best so far takes no further turn.
+// A variant that is so much slower than the best so far takes no further turn; nor a first one, where that takes longer
+// than code and memory that are met for the first time explain.
 constexpr double kHopeless = 1.6;
+constexpr double kColdSeconds = 3e-4;
 
 }  // namespace
 
@@ -206,7 +208,8 @@ ConvVariant Tuner::measure(const Convolution& c, const Section& section, const s
     for (const auto& step : steps) trial.seconds(*step, samples);  // brings pages in
     for (int round = 0; round < kRounds && (round < kFewRounds || total < kLongSeconds); ++round) {
       for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (least[i] < 1e30 && least[i] > kHopeless * best) continue;
+        const bool known = round >= kFewRounds || (round > 0 && least[i] > kColdSeconds);
+        if (known && least[i] > kHopeless * best) continue;
         pass_through_caches();
         trial.touch(samples);
         const double seconds = trial.seconds(*steps[i], samples);
