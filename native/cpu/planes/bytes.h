@@ -73,33 +73,6 @@ FTWT_INLINE IVec load_unsigned(const int8_t* bytes) {
   return reinterpret_cast<IVec>(_mm512_xor_si512(_mm512_loadu_si512(bytes), _mm512_set1_epi8(-128)));
 }
 
-// Four rows of 64 bytes, each 128 more: lane 4 * l + k of quads[v] has the four of column 16 * l + 4 * v + k.
-FTWT_INLINE void load_quads(const int8_t* rows, IVec (&quads)[4]) {
-  __m512i row[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) row[i] = reinterpret_cast<__m512i>(load_unsigned(rows + 64 * i));
-  const __m512i low01 = _mm512_maskz_unpacklo_epi8(~0ull, row[0], row[1]);
-  const __m512i low23 = _mm512_maskz_unpacklo_epi8(~0ull, row[2], row[3]);
-  const __m512i high01 = _mm512_maskz_unpackhi_epi8(~0ull, row[0], row[1]);
-  const __m512i high23 = _mm512_maskz_unpackhi_epi8(~0ull, row[2], row[3]);
-  quads[0] = reinterpret_cast<IVec>(_mm512_maskz_unpacklo_epi16(~0u, low01, low23));
-  quads[1] = reinterpret_cast<IVec>(_mm512_maskz_unpackhi_epi16(~0u, low01, low23));
-  quads[2] = reinterpret_cast<IVec>(_mm512_maskz_unpacklo_epi16(~0u, high01, high23));
-  quads[3] = reinterpret_cast<IVec>(_mm512_maskz_unpackhi_epi16(~0u, high01, high23));
-}
-
-// Sums of 64 columns in the order of load_quads(), put in theirs.
-FTWT_INLINE void order_quads(IVec (&sums)[4]) {
-  const IVec a = FTWT_SHUFFLE(sums[0], sums[1], 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const IVec b = FTWT_SHUFFLE(sums[2], sums[3], 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  const IVec c = FTWT_SHUFFLE(sums[0], sums[1], 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  const IVec d = FTWT_SHUFFLE(sums[2], sums[3], 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-  sums[0] = FTWT_SHUFFLE(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-  sums[1] = FTWT_SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-  sums[2] = FTWT_SHUFFLE(c, d, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-  sums[3] = FTWT_SHUFFLE(c, d, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-}
-
 // The sum of each vector's lanes.
 FTWT_INLINE void add_lanes(const IVec (&v)[4], int32_t* sums) {
   const IVec ab = FTWT_SHUFFLE(v[0], v[1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29) +

@@ -175,9 +175,9 @@ struct DenseRows {
 struct ScreenedWeights {
   static constexpr int kColumns = 64;  // of a block: a cache line holds a byte of each
   static constexpr int kMostByte = 127;
-  static constexpr int kBehind = 3 * kColumns;
   int64_t inputs;
-  const int8_t* bytes;  // [blocks, inputs, kColumns], and kBehind to be read behind them
+  const int8_t* bytes;   // [blocks, inputs, kColumns]
+  const uint8_t* quads;  // or [blocks, inputs / 4, kColumns, 4], each 128 more
   // Each [blocks * kColumns].
   const float* scale;
   const float* bias;
@@ -198,7 +198,7 @@ struct FeatureSums {
 // sum of steps * bytes leaves 32 bits.
 struct ScreenedFeatures {
   static constexpr float kHalfStep = 0.505f;  // and what the division rounds
-  // By list, or split for processors with AVX512-VNNI: what the other needs is not there.
+  // By list, for bytes, or split, for quads and AVX512-VNNI: what the other needs is not there.
   const int16_t* steps;
   const int32_t* list;
   int64_t count;          // an even number: the last may be a step of 0 of any input

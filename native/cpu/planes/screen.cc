@@ -9,7 +9,7 @@ namespace {
 constexpr int kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int kVectors = kColumns / kLanes < 8 ? kColumns / kLanes : 8;  // sums of one pass stay in registers
 constexpr int64_t kAhead = 32;                                           // inputs
-constexpr int64_t kQuadsAhead = 64;
+constexpr int64_t kBytesAhead = 4096;                                    // of quads
 
 // Two halves of a word, or four quarters, in all lanes.
 FTWT_INLINE IVec splat_word(const void* parts) {
@@ -114,27 +114,29 @@ FTWT_INLINE IVec less_offset(IVec sum, int32_t steps) {
   return reinterpret_cast<IVec>(reinterpret_cast<UVec>(sum) - 128 * static_cast<uint32_t>(steps));
 }
 
-// Several samples, by all inputs: the bytes are put in order once for all. The same sums, and so the same bits.
+// Several samples, by all inputs. The same sums, and so the same bits.
 template <int Samples>
 __attribute__((noinline)) void screen_quads(const cpu::ScreenedWeights& w, int64_t block, int64_t ahead,
                                             const cpu::ScreenedFeatures* f, float* estimates, int64_t stride,
                                             uint64_t* undecided) {
-  const int8_t* bytes = w.bytes + block * w.inputs * kColumns;
+  constexpr int kVectorBytes = 4 * kLanes;
+  const int64_t inputs = (w.inputs + 3) / 4 * 4;
+  const uint8_t* quads = w.quads + block * inputs * kColumns;
   IVec high[Samples][4] = {}, low[Samples][4] = {};
-  for (int64_t i = 0; i < w.inputs; i += 4) {
-    IVec quads[4];
-    load_quads(bytes + i * kColumns, quads);
-    if (ahead > 0) {
+  for (int64_t i = 0; i < inputs; i += 4, quads += 4 * kVectorBytes) {
+    IVec bytes[4];
 #pragma GCC unroll 4
-      for (int line = 0; line < 4; ++line) __builtin_prefetch(bytes + (i + ahead + line) * kColumns);
+    for (int v = 0; v < 4; ++v) {
+      bytes[v] = *reinterpret_cast<const IVec*>(quads + v * kVectorBytes);
+      if (ahead > 0) __builtin_prefetch(quads + ahead + v * kVectorBytes);
     }
 #pragma GCC unroll 4
     for (int s = 0; s < Samples; ++s) {
       const IVec high_steps = splat_word(f[s].high + i), low_steps = splat_word(f[s].low + i);
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) {
-        high[s][v] = add_quad_products(high[s][v], quads[v], high_steps);
-        low[s][v] = add_quad_products(low[s][v], quads[v], low_steps);
+        high[s][v] = add_quad_products(high[s][v], bytes[v], high_steps);
+        low[s][v] = add_quad_products(low[s][v], bytes[v], low_steps);
       }
     }
   }
@@ -143,7 +145,6 @@ __attribute__((noinline)) void screen_quads(const cpu::ScreenedWeights& w, int64
     IVec sums[4];
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) sums[v] = less_offset(join_halves(high[s][v], low[s][v]), f[s].sum);
-    order_quads(sums);
     undecided[s] = 0;
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
@@ -164,7 +165,7 @@ void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::Scree
       const int64_t left = samples - s;
       some = left == 4 ? 2 : left < 3 ? left : 3;
       const auto screen = some == 3 ? screen_quads<3> : some == 2 ? screen_quads<2> : screen_quads<1>;
-      screen(w, block, s == 0 ? kQuadsAhead : 0, f + s, estimates + s * stride, stride, undecided + s);
+      screen(w, block, s == 0 ? kBytesAhead : 0, f + s, estimates + s * stride, stride, undecided + s);
     }
     return;
   }

@@ -97,7 +97,8 @@ class ScreenedDense final : public PredictorDense {
         input_(input),
         outputs_(outputs),
         blocks_((outputs + kColumns - 1) / kColumns),
-        bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns + cpu::ScreenedWeights::kBehind)),
+        bytes_(static_cast<std::size_t>(blocks_ * input.shape.c * kColumns)),
+        quads_(cpu::has_vnni() ? static_cast<std::size_t>(blocks_ * quad_inputs() * kColumns) : 0),
         rest_(static_cast<std::size_t>(outputs * byte_row())),
         rows_(static_cast<std::size_t>(outputs * row())) {
     for (std::vector<float>* column :
@@ -112,7 +113,7 @@ class ScreenedDense final : public PredictorDense {
     }
   }
   uint64_t weight_bytes() const override {
-    return bytes_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
+    return bytes_.size() + quads_.size() + rest_.size() + (rows_.size() + 8 * bias_.size()) * sizeof(float);
   }
 
   // Of each sample: the list of its active features, their steps, and these spread and split, two to a float. Then what
@@ -123,7 +124,7 @@ class ScreenedDense final : public PredictorDense {
 
   void run(const State& state, const Rows& rows) const override {
     auto* features = reinterpret_cast<cpu::ScreenedFeatures*>(rows.scratch + state.samples * sample_floats());
-    const bool split = state.samples > 1 && cpu::has_vnni();
+    const bool split = state.samples > 1 && !quads_.empty() && cpu::has_vnni();
     cpu::parallel_for(state.samples, 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin; s < end; ++s) {
         float* room = rows.scratch + s * sample_floats();
@@ -145,6 +146,7 @@ class ScreenedDense final : public PredictorDense {
   }
 
  private:
+  int64_t quad_inputs() const { return round_up(input_.shape.c, 4); }
   int64_t row() const { return weight_stride(input_.shape.c); }
   int64_t byte_row() const { return round_up(input_.shape.c, 64); }
   int64_t list_room() const { return round_up(input_.shape.c + 1, 32); }
@@ -170,7 +172,12 @@ class ScreenedDense final : public PredictorDense {
     double error = 0, squares = 0, rest_error = 0, absolute = 0;
     for (int64_t i = 0; i < inputs; ++i) {
       const float byte = scale > 0 ? std::nearbyint(weight(i) / scale) : 0.0f;
-      bytes_[((o / kColumns) * inputs + i) * kColumns + o % kColumns] = static_cast<int8_t>(byte);
+      const int64_t block = o / kColumns, column = o % kColumns;
+      bytes_[(block * inputs + i) * kColumns + column] = static_cast<int8_t>(byte);
+      if (!quads_.empty()) {
+        quads_[block * quad_inputs() * kColumns + (i / 4 * kColumns + column) * 4 + i % 4] =
+            static_cast<uint8_t>(static_cast<int>(byte) + 128);
+      }
       absolute += std::fabs(weight(i));
       const double rest = static_cast<double>(weight(i)) - static_cast<double>(scale) * byte;
       error = std::max(error, std::fabs(rest));
@@ -236,8 +243,9 @@ class ScreenedDense final : public PredictorDense {
   // By one byte of each weight, by two, or by the weights themselves.
   void decide(int64_t block, const cpu::ScreenedFeatures* features, int64_t first, int64_t samples,
               const Rows& rows) const {
-    const cpu::ScreenedWeights weights = {input_.shape.c,   bytes_.data(), scale_.data(), bias_.data(),    sums_.data(),
-                                          absolute_.data(), error_.data(), norm_.data(),  rounding_.data()};
+    const cpu::ScreenedWeights weights = {input_.shape.c, bytes_.data(),   quads_.data(),    scale_.data(),
+                                          bias_.data(),   sums_.data(),    absolute_.data(), error_.data(),
+                                          norm_.data(),   rounding_.data()};
     float* logits = rows.logits + first * rows.logit_stride + block * kColumns;
     uint64_t undecided[kTogether];
     FTWT_KERNEL(screen_block)(weights, block, features + first, samples, logits, rows.logit_stride, undecided);
@@ -278,7 +286,8 @@ class ScreenedDense final : public PredictorDense {
   const Predictor& predictor_;
   ValueLayout input_;
   int64_t outputs_, blocks_;
-  std::vector<int8_t, cpu::BlockAllocator<int8_t>> bytes_;  // [blocks, inputs, kColumns]
+  std::vector<int8_t, cpu::BlockAllocator<int8_t>> bytes_;    // [blocks, inputs, kColumns], for one image
+  std::vector<uint8_t, cpu::BlockAllocator<uint8_t>> quads_;  // [blocks, inputs / 4, kColumns, 4], for several
   // What bytes_ leaves of the weights, in steps of scale / kRestSteps.
   std::vector<int8_t, cpu::BlockAllocator<int8_t>> rest_;  // [outputs, byte_row()]
   cpu::Floats rows_;                                       // [outputs, row()]
