@@ -169,14 +169,16 @@ class Trial {
   std::vector<Gate> gates_;
 };
 
-// Rounds by turns, so that what else the machine does meets all alike.
+// Rounds by turns, so that what else the machine does meets all alike: many of short runs, whose least times need them.
+constexpr int kMostRounds = 40;
 constexpr int kRounds = 9;
 constexpr int kFewRounds = 3;
-constexpr double kLongSeconds = 5e-3;
-// A variant that is so much slower than the best so far takes no further turn; nor a first one, where that takes longer
-// than code and memory that are met for the first time explain.
+constexpr double kShortSeconds = 12e-3;  // of all that rounds do
+constexpr double kLongSeconds = 5e-3;    // of the runs that are timed
+// A variant that is so much slower than the best so far takes no further turn, after a few; or after one that took
+// longer than a thread that the system has stopped explains.
 constexpr double kHopeless = 1.6;
-constexpr double kColdSeconds = 3e-4;
+constexpr double kStoppedSeconds = 8e-3;
 
 }  // namespace
 
@@ -206,9 +208,16 @@ ConvVariant Tuner::measure(const Convolution& c, const Section& section, const s
     std::vector<double> least(variants.size(), 1e30);
     double best = 1e30, total = 0;
     for (const auto& step : steps) trial.seconds(*step, samples);  // brings pages in
-    for (int round = 0; round < kRounds && (round < kFewRounds || total < kLongSeconds); ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto goes_on = [&](int round) {
+      if (round < kFewRounds) return true;
+      if (round < kRounds) return total < kLongSeconds;
+      const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+      return round < kMostRounds && passed.count() < kShortSeconds;
+    };
+    for (int round = 0; goes_on(round); ++round) {
       for (std::size_t i = 0; i < steps.size(); ++i) {
-        const bool known = round >= kFewRounds || (round > 0 && least[i] > kColdSeconds);
+        const bool known = round >= kFewRounds || (round > 0 && least[i] > kStoppedSeconds);
         if (known && least[i] > kHopeless * best) continue;
         pass_through_caches();
         trial.touch(samples);
