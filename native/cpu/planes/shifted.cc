@@ -108,6 +108,42 @@ FTWT_INLINE void copy_column(const cpu::PlaneWindow& w, const float* row, int64_
   }
 }
 
+// Whether windows are as many as a row has pixels, and reach no further beside it than vectors may be read.
+FTWT_INLINE bool keeps_rows(const cpu::PlaneWindow& w) {
+  return w.stride_h == 1 && w.stride_w == 1 && w.out_w == w.w && w.pad_left <= kLanes &&
+         (w.kw - 1) * w.dilation_w - w.pad_left <= kLanes;
+}
+
+FTWT_INLINE void store_zeros(float* to, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLanes) store(to + i, Vec{});
+}
+
+// The copies where keeps_rows(): vectors run on from row to row of the plane.
+FTWT_INLINE void copy_kept_rows(const cpu::ShiftedLayout& layout, const float* plane, float* to) {
+  const cpu::PlaneWindow& w = layout.window;
+  const int64_t first = smallest(largest(0, w.pad_top), layout.rows);
+  const int64_t last = largest(first, smallest(layout.rows, w.h + w.pad_top));
+  const float* from = plane + (first - w.pad_top) * w.w;
+  const int64_t pixels = (last - first) * w.w;
+  const auto width = static_cast<int32_t>(w.w);
+  const auto step = static_cast<int32_t>(kLanes % w.w);
+  const IVec lanes = lane_numbers();
+  const IVec rows = __builtin_convertvector((to_float(lanes) + 0.5f) / static_cast<float>(w.w), IVec);
+  const IVec columns = lanes - rows * width;
+  for (int64_t kx = 0; kx < w.kw; ++kx, to += layout.phase) {
+    const auto shift = static_cast<int32_t>(kx * w.dilation_w - w.pad_left);
+    store_zeros(to, first * w.w);
+    float* out = to + first * w.w;
+    IVec x = columns + shift;
+    for (int64_t i = 0; i < pixels; i += kLanes) {
+      store(out + i, select((x >= 0) & (x < width), load(from + i + shift), Vec{}));
+      x += step;
+      x -= (x >= width + shift) & width;
+    }
+    store_zeros(to + last * w.w, layout.phase - last * w.w);
+  }
+}
+
 // Rows in ascending order: what is written beyond one is overwritten by the next.
 FTWT_INLINE void copy_columns(const cpu::ShiftedLayout& layout, const float* plane, float* to) {
   const cpu::PlaneWindow& w = layout.window;
@@ -174,7 +210,7 @@ void shifted_offsets(const cpu::ShiftedLayout& layout, int32_t* tap_offset) {
 
 void shift_plane(const cpu::ShiftedLayout& layout, const float* plane, float* shifted) {
   const cpu::PlaneWindow& w = layout.window;
-  if (layout.flat) return copy_columns(layout, plane, shifted);
+  if (layout.flat) return keeps_rows(w) ? copy_kept_rows(layout, plane, shifted) : copy_columns(layout, plane, shifted);
   memset(shifted, 0, static_cast<size_t>(layout.stride) * sizeof(float));
   if (w.stride_h == 1 && w.stride_w == 1) return copy_rows(layout, plane, shifted);
   const int64_t phases_w = phases(w.kw, w.dilation_w, w.stride_w);
