@@ -107,6 +107,19 @@ FTWT_INLINE IVec lane_numbers() {
   return lanes;
 }
 
+// Bit i of lane i.
+FTWT_INLINE uint64_t lane_bits(IVec mask) {
+#if defined(FTWT_ISA_avx512)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+#elif defined(FTWT_ISA_avx2)
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#else
+  uint64_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint64_t>(mask[i] & 1) << i;
+  return bits;
+#endif
+}
+
 FTWT_INLINE Vec to_float(IVec v) { return __builtin_convertvector(v, Vec); }
 
 FTWT_INLINE float horizontal_sum(Vec v) {

@@ -74,10 +74,11 @@ FTWT_INLINE Vec lane_maxima(const float* x, int64_t count, IVec& nan) {
   return vmax(vmax(most[0], most[1]), vmax(most[2], most[3]));
 }
 
-FTWT_INLINE bool any_lane(IVec mask) {
-  int32_t any = 0;
-  for (int i = 0; i < kLanes; ++i) any |= mask[i];
-  return any != 0;
+FTWT_INLINE Vec lane_sums(const float* x, int64_t count) {
+  Vec sums = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) sums += load(x + i);
+  return i < count ? sums + load_some(x + i, count - i) : sums;
 }
 
 FTWT_INLINE bool has_nan(const float* x, int64_t count) {
@@ -113,19 +114,23 @@ void plane_maxima(const float* planes, int64_t plane, int64_t pixels, cpu::Chann
     float maxima[kLanes];
     store(maxima, reduce_lanes<kLanes>(most, [](Vec a, Vec b) { return vmax(a, b); }));
     for (int64_t k = 0; k < count; ++k) out[channels[k]] = maxima[k];
-    for (int64_t k = 0; k < count && any_lane(nan); ++k) {
+    if (lane_bits(nan) == 0) continue;
+    for (int64_t k = 0; k < count; ++k) {
       if (has_nan(planes + channels[k] * plane, pixels)) out[channels[k]] = __builtin_nanf("");
     }
   }
 }
 
-float plane_sum(const float* x, int64_t count) {
-  Vec sum = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) sum += load(x + i);
-  float result = horizontal_sum(sum);
-  for (; i < count; ++i) result += x[i];
-  return result;
+void plane_means(const float* planes, int64_t plane, int64_t pixels, cpu::ChannelList list, float* out) {
+  for (int64_t first = 0; first < list.count; first += kLanes) {
+    const int64_t count = list.count - first < kLanes ? list.count - first : kLanes;
+    const int32_t* channels = list.index + first;
+    Vec sums[kLanes] = {};
+    for (int64_t k = 0; k < count; ++k) sums[k] = lane_sums(planes + channels[k] * plane, pixels);
+    float means[kLanes];
+    store(means, reduce_lanes<kLanes>(sums, [](Vec a, Vec b) { return a + b; }) / static_cast<float>(pixels));
+    for (int64_t k = 0; k < count; ++k) out[channels[k]] = means[k];
+  }
 }
 
 void dense_columns(const cpu::DenseRows& d, int64_t samples, int64_t begin, int64_t end) {

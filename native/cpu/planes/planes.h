@@ -258,8 +258,10 @@ FTWT_DECLARE_KERNEL(
     void plane_scale(const float* x, int64_t count, float scale, float shift, ftwt::Activation activation, float* y);
     // out[channel]: the largest of each listed plane's pixels, NaN where there is one. Planes are `plane` floats apart.
     void plane_maxima(const float* planes, int64_t plane, int64_t pixels, ftwt::cpu::ChannelList list, float* out);
-    float plane_sum(const float* x, int64_t count);
-    // One plane; cells in the padding count for nothing. Needs pool_scratch_floats() at `columns`.
+    // The same of their means.
+    void plane_means(const float* planes, int64_t plane, int64_t pixels, ftwt::cpu::ChannelList list, float* out);
+    // One plane; cells in the padding count for nothing. Needs pool_scratch_floats() at `columns`. The plane is
+    // readable up to a vector beyond its last pixel.
     int64_t pool_scratch_floats(const ftwt::cpu::PlaneWindow& window);
     void plane_pool(const ftwt::cpu::PlaneWindow& window, int average, const float* plane, float* columns, float* out);
     // The outputs [begin, end) of `samples`. The sum runs over ascending j.

@@ -18,6 +18,26 @@ FTWT_INLINE void join_rows(const cpu::PlaneWindow& w, int average, const float* 
   }
 }
 
+// Whether no window of 2x2 cells shares any with another, nor has any beside the image.
+FTWT_INLINE bool halves(const cpu::PlaneWindow& w) {
+  return w.kh == 2 && w.kw == 2 && w.stride_h == 2 && w.stride_w == 2 && w.pad_top == 0 && w.pad_left == 0 &&
+         2 * w.out_h <= w.h && 2 * w.out_w <= w.w;
+}
+
+FTWT_INLINE void largest_of_four(const cpu::PlaneWindow& w, const float* plane, float* out) {
+  const Vec least = splat(-__builtin_inff());
+  for (int64_t y = 0; y < w.out_h; ++y, plane += 2 * w.w, out += w.out_w) {
+    const auto of_rows = [&](int64_t x) __attribute__((always_inline)) {
+      return join(load(plane + w.w + x), join(load(plane + x), least, 0), 0);
+    };
+    for (int64_t x = 0; x < w.out_w; x += kLanes) {
+      const Vec a = of_rows(2 * x);
+      const Vec b = 2 * (w.out_w - x) > kLanes ? of_rows(2 * x + kLanes) : a;
+      store_some(out + x, vmax(even_lanes(a, b), odd_lanes(a, b)), w.out_w - x);
+    }
+  }
+}
+
 }  // namespace
 
 int64_t pool_scratch_floats(const cpu::PlaneWindow& w) {
@@ -27,6 +47,7 @@ int64_t pool_scratch_floats(const cpu::PlaneWindow& w) {
 }
 
 void plane_pool(const cpu::PlaneWindow& w, int average, const float* plane, float* columns, float* out) {
+  if (!average && halves(w)) return largest_of_four(w, plane, out);
   const int64_t floats = pool_scratch_floats(w);
   for (int64_t i = 0; i < floats; ++i) columns[i] = average ? 0.0f : -__builtin_inff();
   for (int64_t y = 0; y < w.out_h; ++y, out += w.out_w) {
@@ -43,6 +64,8 @@ void plane_pool(const cpu::PlaneWindow& w, int average, const float* plane, floa
         } else if (w.stride_w == 2) {
           Vec part[2];
           load_interleaved<2>(columns + 2 * x + k, part);
+          if (k + 1 < w.kw) v = join(part[1], v, average);
+          ++k;
           cells = part[0];
         } else {
           for (int64_t i = 0; i < kLanes && x + i < w.out_w; ++i) cells[i] = columns[(x + i) * w.stride_w + k];

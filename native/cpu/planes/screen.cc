@@ -18,19 +18,6 @@ FTWT_INLINE IVec splat_word(const void* parts) {
   return word - IVec{};
 }
 
-// Bit i of lane i.
-FTWT_INLINE uint64_t lane_bits(IVec mask) {
-#if defined(FTWT_ISA_avx512)
-  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
-#elif defined(FTWT_ISA_avx2)
-  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
-#else
-  uint64_t bits = 0;
-  for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint64_t>(mask[i] & 1) << i;
-  return bits;
-#endif
-}
-
 // Estimates of the outputs from `o` on, of which `sums` are the sums of steps * bytes; bits of those that they do not
 // decide.
 FTWT_INLINE uint64_t estimate_outputs(const cpu::ScreenedWeights& w, int64_t o, const cpu::ScreenedFeatures& f,

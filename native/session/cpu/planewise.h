@@ -38,17 +38,10 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
 // out(sample)[channel]: the mean, or the largest, of the pixels of each stored plane.
 template <typename Out>
 void pool_planes(const State& state, const ValueLayout& value, bool average, const Out& out) {
-  const auto maxima = FTWT_KERNEL(plane_maxima);
-  const auto sum = FTWT_KERNEL(plane_sum);
+  const auto kernel = average ? FTWT_KERNEL(plane_means) : FTWT_KERNEL(plane_maxima);
   const int64_t pixels = value.shape.pixels();
   for_each_range(state, value.gate, value.shape.c, pixels, [&](int64_t s, cpu::ChannelList list) {
-    const float* planes = state.sample(value, s);
-    float* of_sample = out(s);
-    if (!average) return maxima(planes, value.plane, pixels, list, of_sample);
-    for (int64_t j = 0; j < list.count; ++j) {
-      const int32_t channel = list.index[j];
-      of_sample[channel] = sum(planes + channel * value.plane, pixels) / static_cast<float>(pixels);
-    }
+    kernel(state.sample(value, s), value.plane, pixels, list, out(s));
   });
 }
 
