@@ -17,7 +17,8 @@ std::atomic<std::size_t> live_blocks{0};
 
 void* allocate_aligned(std::size_t bytes) noexcept {
   void* memory = nullptr;
-  if (posix_memalign(&memory, bytes >= kHugePage ? kHugePage : kBlockAlignment, bytes) != 0) return nullptr;
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kBlockAlignment;
+  if (posix_memalign(&memory, alignment, bytes > 0 ? bytes : 1) != 0) return nullptr;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif

@@ -66,7 +66,10 @@ FTWT_INLINE void order_byte_products([[maybe_unused]] IVec& low, [[maybe_unused]
 }
 
 #if defined(FTWT_ISA_avx512)
-FTWT_INLINE IVec load_steps(const int8_t* bytes) { return reinterpret_cast<IVec>(_mm512_loadu_si512(bytes)); }
+// Sums may leave 32 bits on their way: what overflows comes back.
+typedef uint32_t UVec __attribute__((vector_size(sizeof(IVec))));
+
+FTWT_INLINE IVec load_bytes(const void* bytes) { return reinterpret_cast<IVec>(_mm512_loadu_si512(bytes)); }
 
 // Bytes, each 128 more: unsigned.
 FTWT_INLINE IVec load_unsigned(const int8_t* bytes) {
@@ -75,14 +78,17 @@ FTWT_INLINE IVec load_unsigned(const int8_t* bytes) {
 
 // The sum of each vector's lanes.
 FTWT_INLINE void add_lanes(const IVec (&v)[4], int32_t* sums) {
-  const IVec ab = FTWT_SHUFFLE(v[0], v[1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29) +
-                  FTWT_SHUFFLE(v[0], v[1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-  const IVec cd = FTWT_SHUFFLE(v[2], v[3], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29) +
-                  FTWT_SHUFFLE(v[2], v[3], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
-  const IVec all = FTWT_SHUFFLE(ab, cd, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-                   FTWT_SHUFFLE(ab, cd, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  const IVec halves = all + FTWT_SHUFFLE(all, all, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  const IVec both = halves + FTWT_SHUFFLE(halves, halves, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+  const auto add = [](IVec a, IVec b) __attribute__((always_inline)) {
+    return reinterpret_cast<IVec>(reinterpret_cast<UVec>(a) + reinterpret_cast<UVec>(b));
+  };
+  const IVec ab = add(FTWT_SHUFFLE(v[0], v[1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),
+                      FTWT_SHUFFLE(v[0], v[1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31));
+  const IVec cd = add(FTWT_SHUFFLE(v[2], v[3], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29),
+                      FTWT_SHUFFLE(v[2], v[3], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31));
+  const IVec all = add(FTWT_SHUFFLE(ab, cd, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+                       FTWT_SHUFFLE(ab, cd, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31));
+  const IVec halves = add(all, FTWT_SHUFFLE(all, all, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  const IVec both = add(halves, FTWT_SHUFFLE(halves, halves, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3));
   memcpy(sums, &both, 4 * sizeof(int32_t));
 }
 

@@ -177,7 +177,7 @@ struct ScreenedWeights {
   static constexpr int kMostByte = 127;
   int64_t inputs;
   const int8_t* bytes;   // [blocks, inputs, kColumns]
-  const uint8_t* quads;  // or [blocks, inputs / 4, kColumns, 4], each 128 more
+  const uint8_t* quads;  // or none; [blocks, inputs / 4, kColumns, 4], 128 more each, zeros behind the last input
   // Each [blocks * kColumns].
   const float* scale;
   const float* bias;
@@ -197,8 +197,9 @@ struct FeatureSums {
 // x[j] = feature list[j] less `rest`, which is the feature of all others: step * steps[j], to within half a step. No
 // sum of steps * bytes leaves 32 bits.
 struct ScreenedFeatures {
-  static constexpr float kHalfStep = 0.505f;  // and what the division rounds
-  // By list, for bytes, or split, for quads and AVX512-VNNI: what the other needs is not there.
+  static constexpr float kHalfStep = 0.52f;  // and what the division and the estimate round
+  // By list, for bytes, or else split, for quads and AVX512-VNNI: `count` is 0 then, and without a split `high` is
+  // none.
   const int16_t* steps;
   const int32_t* list;
   int64_t count;          // an even number: the last may be a step of 0 of any input
@@ -272,10 +273,10 @@ FTWT_DECLARE_KERNEL(
                       const float* bias, float rest, const float* sums, int64_t begin, int64_t end, float* y);)
 FTWT_DECLARE_KERNEL(
     // kColumns outputs of each sample: estimates of the layer's, `stride` apart, and bits of those whose signs they may
-    // not have. All samples are split, or none.
+    // not have. All samples are split, or none. Unless the weights are near, they are asked for ahead.
     void screen_block(const ftwt::cpu::ScreenedWeights& weights, int64_t block,
-                      const ftwt::cpu::ScreenedFeatures* features, int64_t samples, float* estimates, int64_t stride,
-                      uint64_t* undecided);
+                      const ftwt::cpu::ScreenedFeatures* features, int64_t samples, int bytes_near, float* estimates,
+                      int64_t stride, uint64_t* undecided);
     float dot(const float* a, const float* b, int64_t count);
     ftwt::cpu::FeatureSums sum_features(const float* features, int64_t count, float rest);
     // spread[i] = (features[i] - rest) * per_step to the nearest integer, which 16 bits hold, and zeros to a multiple

@@ -18,6 +18,13 @@ FTWT_INLINE void join_rows(const cpu::PlaneWindow& w, int average, const float* 
   }
 }
 
+FTWT_INLINE Vec load_cells(const float* columns, int64_t stride) {
+  if (stride == 1) return load(columns);
+  Vec cells = {};
+  for (int64_t i = 0; i < kLanes; ++i) cells[i] = columns[i * stride];
+  return cells;
+}
+
 // Whether no window of 2x2 cells shares any with another, nor has any beside the image.
 FTWT_INLINE bool halves(const cpu::PlaneWindow& w) {
   return w.kh == 2 && w.kw == 2 && w.stride_h == 2 && w.stride_w == 2 && w.pad_top == 0 && w.pad_left == 0 &&
@@ -57,20 +64,15 @@ void plane_pool(const cpu::PlaneWindow& w, int average, const float* plane, floa
     join_rows(w, average, plane, begin, end, columns);
     for (int64_t x = 0; x < w.out_w; x += kLanes) {
       Vec v = splat(average ? 0.0f : -__builtin_inff());
-      for (int64_t k = 0; k < w.kw; ++k) {
-        Vec cells = {};
-        if (w.stride_w == 1) {
-          cells = load(columns + x + k);
-        } else if (w.stride_w == 2) {
+      if (w.stride_w == 2) {
+        for (int64_t k = 0; k < w.kw; k += 2) {
           Vec part[2];
           load_interleaved<2>(columns + 2 * x + k, part);
+          v = join(part[0], v, average);
           if (k + 1 < w.kw) v = join(part[1], v, average);
-          ++k;
-          cells = part[0];
-        } else {
-          for (int64_t i = 0; i < kLanes && x + i < w.out_w; ++i) cells[i] = columns[(x + i) * w.stride_w + k];
         }
-        v = join(cells, v, average);
+      } else {
+        for (int64_t k = 0; k < w.kw; ++k) v = join(load_cells(columns + x * w.stride_w + k, w.stride_w), v, average);
       }
       store_some(out + x, v, w.out_w - x);
     }

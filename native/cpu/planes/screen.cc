@@ -91,8 +91,6 @@ FTWT_INLINE int32_t dot_bytes(const int16_t* a, const int8_t* b, int64_t count) 
 }
 
 #if defined(FTWT_ISA_avx512)
-// Sums may leave 32 bits on their way: what overflows comes back.
-typedef uint32_t UVec __attribute__((vector_size(sizeof(IVec))));
 FTWT_INLINE IVec join_halves(IVec high, IVec low) {
   return reinterpret_cast<IVec>((reinterpret_cast<UVec>(high) << 8) + reinterpret_cast<UVec>(low));
 }
@@ -114,7 +112,7 @@ __attribute__((noinline)) void screen_quads(const cpu::ScreenedWeights& w, int64
     IVec bytes[4];
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
-      bytes[v] = *reinterpret_cast<const IVec*>(quads + v * kVectorBytes);
+      bytes[v] = load_bytes(quads + v * kVectorBytes);
       if (ahead > 0) __builtin_prefetch(quads + ahead + v * kVectorBytes);
     }
 #pragma GCC unroll 4
@@ -145,19 +143,21 @@ __attribute__((noinline)) void screen_quads(const cpu::ScreenedWeights& w, int64
 }  // namespace
 
 void screen_block(const cpu::ScreenedWeights& w, int64_t block, const cpu::ScreenedFeatures* f, int64_t samples,
-                  float* estimates, int64_t stride, uint64_t* undecided) {
+                  int bytes_near, float* estimates, int64_t stride, uint64_t* undecided) {
 #if defined(FTWT_ISA_avx512)
   if (f->high != nullptr) {
     for (int64_t s = 0, some; s < samples; s += some) {
       const int64_t left = samples - s;
       some = left == 4 ? 2 : left < 3 ? left : 3;
       const auto screen = some == 3 ? screen_quads<3> : some == 2 ? screen_quads<2> : screen_quads<1>;
-      screen(w, block, s == 0 ? kBytesAhead : 0, f + s, estimates + s * stride, stride, undecided + s);
+      screen(w, block, s == 0 && !bytes_near ? kBytesAhead : 0, f + s, estimates + s * stride, stride, undecided + s);
     }
     return;
   }
 #endif
-  for (int64_t s = 0; s < samples; ++s) undecided[s] = screen_listed(w, block, f[s], s > 0, estimates + s * stride);
+  for (int64_t s = 0; s < samples; ++s) {
+    undecided[s] = screen_listed(w, block, f[s], bytes_near || s > 0, estimates + s * stride);
+  }
 }
 
 cpu::FeatureSums sum_features(const float* features, int64_t count, float rest) {
@@ -217,7 +217,7 @@ void rest_products(const cpu::ScreenedFeatures& f, const int8_t* const* rows, in
     for (int i = 0; i < 4; ++i) row[i] = rows[r + i < count ? r + i : r];
     IVec high[4] = {}, low[4] = {};
     for (int64_t j = 0; j < bytes; j += 64) {
-      const IVec high_steps = load_steps(f.high + j), low_steps = load_steps(f.low + j);
+      const IVec high_steps = load_bytes(f.high + j), low_steps = load_bytes(f.low + j);
 #pragma GCC unroll 4
       for (int i = 0; i < 4; ++i) {
         const IVec weights = load_unsigned(row[i] + j);

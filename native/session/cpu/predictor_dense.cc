@@ -14,7 +14,7 @@ constexpr int64_t kColumns = cpu::ScreenedWeights::kColumns;
 constexpr int kMostByte = cpu::ScreenedWeights::kMostByte;
 constexpr float kRestSteps = 254;
 // Steps of the largest feature, and of all features together: less than 2^31 / kMostByte.
-constexpr float kMostSteps = 32639;  // of which both bytes have a sign
+constexpr float kMostSteps = 32639;  // 127 * 256 + 127: both halves fit signed bytes
 constexpr float kMostStepsSum = 16.5e6f;
 // Of features and of weights: the product of two steps is a normal number, and no square that matters underflows.
 constexpr float kLeastStep = 1e-17f;
@@ -178,13 +178,16 @@ class ScreenedDense final : public PredictorDense {
         quads_[block * quad_inputs() * kColumns + (i / 4 * kColumns + column) * 4 + i % 4] =
             static_cast<uint8_t>(static_cast<int>(byte) + 128);
       }
-      absolute += std::fabs(weight(i));
       const double rest = static_cast<double>(weight(i)) - static_cast<double>(scale) * byte;
       error = std::max(error, std::fabs(rest));
       squares += rest * rest;
       const double rest_byte =
           rest_scale > 0 ? std::clamp<double>(std::nearbyint(rest / rest_scale), -kMostByte, kMostByte) : 0.0;
       rest_[o * byte_row() + i] = static_cast<int8_t>(rest_byte);
+      // What half a step of the feature is multiplied with: the weight, or what bytes make of it.
+      const double rounded = static_cast<double>(scale) * byte;
+      absolute += std::max(
+          {std::fabs(static_cast<double>(weight(i))), std::fabs(rounded), std::fabs(rounded + rest_scale * rest_byte)});
       rest_error = std::max(rest_error, std::fabs(rest - rest_scale * rest_byte));
     }
     scale_[o] = scale;
@@ -193,7 +196,7 @@ class ScreenedDense final : public PredictorDense {
     norm_[o] = static_cast<float>(std::sqrt(squares) * 1.001);
     rest_error_[o] = static_cast<float>(rest_error * 1.001);
     // What dot() rounds: 2^-24 of the sum at most with each addition to one of its 16 or more sums, and with those of
-    // these; and what the estimate rounds.
+    // these.
     rounding_[o] = largest * static_cast<float>(inputs / 16 + 24) * 2 * 5.97e-8f;
   }
 
@@ -248,7 +251,8 @@ class ScreenedDense final : public PredictorDense {
                                           norm_.data(),   rounding_.data()};
     float* logits = rows.logits + first * rows.logit_stride + block * kColumns;
     uint64_t undecided[kTogether];
-    FTWT_KERNEL(screen_block)(weights, block, features + first, samples, logits, rows.logit_stride, undecided);
+    FTWT_KERNEL(screen_block)
+    (weights, block, features + first, samples, first > 0, logits, rows.logit_stride, undecided);
     const int64_t outputs = std::min(kColumns, outputs_ - block * kColumns);
     const uint64_t exist = ~uint64_t{0} >> (kColumns - outputs);
     for (int64_t s = 0; s < samples; ++s) {

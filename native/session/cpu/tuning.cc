@@ -196,7 +196,7 @@ void Tuner::pass_through_caches() {
 // One image and a full batch count alike: the sum of both least times, each relative to the best variant's. Between two
 // runs the network reads its other weights: a convolution finds its own where these leave them.
 ConvVariant Tuner::measure(const Convolution& c, const Section& section, const std::vector<ConvVariant>& variants) {
-  const cpu::SharedPages pages(cpu::kHugePage);  // as the session has; they go with the trial
+  const cpu::SharedPages pages(cpu::kHugePage);  // as the session has, but not the session's
   Trial trial(c, max_samples_, section);
   std::vector<std::unique_ptr<Step>> steps;
   for (ConvVariant variant : variants) {
@@ -217,8 +217,8 @@ ConvVariant Tuner::measure(const Convolution& c, const Section& section, const s
     };
     for (int round = 0; goes_on(round); ++round) {
       for (std::size_t i = 0; i < steps.size(); ++i) {
-        const bool known = round >= kFewRounds || (round > 0 && least[i] > kStoppedSeconds);
-        if (known && least[i] > kHopeless * best) continue;
+        const bool judged = round >= kFewRounds || (round > 0 && least[i] > kStoppedSeconds);
+        if (judged && least[i] > kHopeless * best) continue;
         pass_through_caches();
         trial.touch(samples);
         const double seconds = trial.seconds(*steps[i], samples);
