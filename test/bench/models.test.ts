@@ -12,7 +12,7 @@ import { settingsOf } from '../../bench/models/options.js';
 import { plotSpeedUps } from '../../bench/models/plot.js';
 import type { Row } from '../../bench/models/rounds.js';
 import type { ContenderName } from '../../bench/models/spec.js';
-import { modelsTable } from '../../bench/models/table.js';
+import { modelsTable, speedUp } from '../../bench/models/table.js';
 import { compile, countMacs, makeDynamic, mobilenetV1, resnet } from '../../src/index.js';
 
 test('random masks leave out the share that was asked for', () => {
@@ -122,8 +122,16 @@ test('the table compares with ONNX Runtime, and has a dash where nothing was tim
   ]);
 });
 
+test('ratios are of turns in the same round', () => {
+  const slow = [1, 1, 10];
+  const ort = { ...row('ort', 1, 4), rounds: slow.map((factor) => 4 * factor) };
+  const dense = { ...row('dense', 1, 20), rounds: slow.map((factor) => 2 * factor) };
+  assert.equal(speedUp([ort, dense], dense), 2);
+  assert.equal(speedUp([dense], dense), undefined);
+});
+
 test('the table ends with the means of other numbers of threads', () => {
-  const twice = rows.map((row) => ({ ...row, threads: 1, median: row.median * 2 }));
+  const twice = rows.map((row) => ({ ...row, threads: 1, rounds: row.rounds.map((ms) => ms * 2) }));
   const names: ContenderName[] = ['ort', 'dense'];
   const plain = modelsTable(rows, names, {});
   const table = modelsTable(rows, names, {}, twice);

@@ -144,15 +144,19 @@ FTWT_INLINE void accumulate(const Tile& tile, int64_t begin, int64_t end, const 
 
 template <int MR, int NV>
 FTWT_INLINE void add_products(const float* weights, int64_t next_panel, const float* pixels, Vec (&acc)[MR][NV]) {
+  const auto weight = [&](int m) __attribute__((always_inline)) {
+    return MR == kPairRows && m >= kPanelRows ? weights + next_panel + m - kPanelRows : weights + m;
+  };
   Vec x[NV];
 #pragma GCC unroll 4
   for (int v = 0; v < NV; ++v) x[v] = load(pixels + v * kLanes);
-  add_product(
-      x,
-      [&](int m) __attribute__((always_inline)) {
-        return MR == kPairRows && m >= kPanelRows ? weights[next_panel + m - kPanelRows] : weights[m];
-      },
-      acc);
+  if constexpr (NV == 1) {
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m) acc[m][0] = multiply_add_splat(acc[m][0], x[0], weight(m));
+  } else {
+    add_product(
+        x, [&](int m) __attribute__((always_inline)) { return *weight(m); }, acc);
+  }
 }
 
 // The same from a panel, or a pair. `Ahead`: nobody has read what follows it yet.
