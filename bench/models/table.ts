@@ -26,10 +26,9 @@ export function rowOf(rows: Row[], { network, batch, threads }: Row, contender: 
 export function speedUp(rows: Row[], row: Row): number | undefined {
   const ort = rowOf(rows, row, 'ort');
   if (ort === undefined) return undefined;
-  return quantile(
-    ort.rounds.map((median, round) => median / row.rounds[round]),
-    0.5,
-  );
+  const both = Math.min(ort.rounds.length, row.rounds.length); // slow contenders are timed in the first rounds only
+  const ratios = row.rounds.slice(0, both).map((median, round) => ort.rounds[round] / median);
+  return quantile(ratios, 0.5);
 }
 
 /**

@@ -128,6 +128,9 @@ test('ratios are of turns in the same round', () => {
   const dense = { ...row('dense', 1, 20), rounds: slow.map((factor) => 2 * factor) };
   assert.equal(speedUp([ort, dense], dense), 2);
   assert.equal(speedUp([dense], dense), undefined);
+  const few = { ...dense, rounds: dense.rounds.slice(0, 1) };
+  assert.equal(speedUp([ort, few], few), 2);
+  assert.equal(speedUp([{ ...ort, rounds: [6] }, dense], dense), 3);
 });
 
 test('the table ends with the means of other numbers of threads', () => {
