@@ -5,10 +5,10 @@
 namespace ftwt::FTWT_ISA {
 namespace {
 
-typedef int32_t IVecU __attribute__((vector_size(kLanes * 4), aligned(2), may_alias));
+typedef int32_t PairsU __attribute__((vector_size(kLanes * 4), aligned(2), may_alias));
 
 // 2 * kLanes integers of 16 bits, two in each lane.
-FTWT_INLINE IVec load_pairs(const int16_t* p) { return *reinterpret_cast<const IVecU*>(p); }
+FTWT_INLINE IVec load_pairs(const int16_t* p) { return *reinterpret_cast<const PairsU*>(p); }
 
 // kLanes sums of two products each: bytes 2 * i and 2 * i + 1 times the halves of pairs[i], as integers of 16 bits.
 FTWT_INLINE IVec multiply_pairs(const int8_t* bytes, IVec pairs) {

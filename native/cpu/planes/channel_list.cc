@@ -29,7 +29,7 @@ void positive_channels(const float* x, int64_t count, uint8_t* mask) {
 int64_t list_channels(const uint8_t* mask, int64_t count, int32_t* list) {
   int64_t listed = 0, i = 0;
 #if defined(FTWT_ISA_avx512)
-  IVec channels = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  IVec channels = lane_numbers();
   for (; i + kLanes <= count; i += kLanes, channels += kLanes) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(mask + i));
     const __mmask16 active = _mm_test_epi8_mask(bytes, bytes);
