@@ -1,6 +1,7 @@
 /** Sessions of one variant beside the model, on every instruction set of this processor. */
 import assert from 'node:assert/strict';
 import type * as tf from '@tensorflow/tfjs';
+import { setThreads } from '../../src/index.js';
 import { binding } from '../../src/binding.js';
 import { lower } from '../../src/session/lower.js';
 import { encode } from '../../src/session/plan.js';
@@ -17,11 +18,21 @@ export function compileWith(model: tf.LayersModel, variant: string, most = maxBa
   return new Session(lowered, binding, handle, most);
 }
 
-/** How many layers run `variant`. */
-export function agrees(label: string, model: tf.LayersModel, variant: string): number {
+/**
+ * @param threads while it compiles, and while it runs; as they are unless given
+ * @returns how many layers run `variant`
+ */
+export function agrees(
+  label: string,
+  model: tf.LayersModel,
+  variant: string,
+  threads: number[] = [],
+): number {
   let used = 0;
   for (const device of eachInstructionSet()) {
+    if (threads.length > 0) setThreads(threads[0]);
     const session = compileWith(model, variant);
+    if (threads.length > 0) setThreads(threads[1]);
     for (const n of [1, 3, maxBatch]) {
       const x = images(model, n);
       const expected = predict(model, x);

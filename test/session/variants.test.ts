@@ -141,6 +141,43 @@ test('more threads than rows of tiles', () => {
   }
 });
 
+/** Of one image, each thread may have some points of all tiles; more threads run the parts of fewer, and the reverse. */
+test('threads that share out the points of an image', () => {
+  if (!sessionDevices().includes('native')) return;
+  const { threads } = binding.info();
+  try {
+    for (const counts of [
+      [2, 2],
+      [3, 3],
+      [4, 4],
+      [6, 6],
+      [1, 2],
+      [2, 1],
+      [2, 3],
+      [4, 2],
+    ]) {
+      for (const [variant, size] of [
+        ['winograd 2x2', 14],
+        ['winograd 4x4', 28],
+      ] as const) {
+        for (const mass of [undefined, 0.9]) {
+          const body = [40, 72].map((filters) => {
+            const args = { filters, kernelSize: 3, padding: 'same' } as const;
+            return mass === undefined
+              ? tf.layers.conv2d(args)
+              : ours.dynamicConv2d({ ...args, mass });
+          });
+          const model = modelOf([size, size, 18], chain(...body));
+          const label = `${variant}, mass ${mass}, ${counts.join(' threads, then ')}`;
+          assert.ok(agrees(label, model, variant, counts) > 0, `${label} is not used`);
+        }
+      }
+    }
+  } finally {
+    setThreads(threads);
+  }
+});
+
 for (const [variant, list] of Object.entries(cases)) {
   test(variant, () => {
     if (!sessionDevices().includes('native')) return;

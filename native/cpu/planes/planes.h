@@ -111,7 +111,14 @@ struct WinogradShape {
   int64_t tiles_h() const { return (out_h + size - 1) / size; }
   int64_t tiles_w() const { return (out_w + size - 1) / size; }
   int64_t tiles() const { return tiles_h() * tiles_w(); }
-  int64_t points() const { return (size + 2) * (size + 2); }
+  int64_t side() const { return size + 2; }
+  int64_t points() const { return side() * side(); }
+};
+
+// Rows of a transformed tile's points.
+struct PointRows {
+  int64_t begin, end;
+  bool has(int64_t row) const { return row >= begin && row < end; }
 };
 
 // Channels of a depthwise convolution that are computed together.
@@ -236,12 +243,12 @@ FTWT_DECLARE_KERNEL(
     // `index_stride` apart, a multiple of 16.
     void gather_windows(const float* plane, int64_t plane_pixels, const int32_t* index, int64_t index_stride,
                         int64_t taps, int64_t pixels, float* to, int64_t tap_floats);
-    // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel. Needs
-    // winograd_scratch_floats() at `scratch`. `next`: floats from here to the plane after this one, which is asked for
-    // meanwhile, or 0. May write up to one vector beyond the last tile of each point.
+    // transformed[point * point_stride + tile] of one plane, readable up to a vector beyond its last pixel, for some
+    // rows of the points. Needs winograd_scratch_floats() at `scratch`. `next`: floats from here to the plane after
+    // this one, which is asked for meanwhile, or 0. May write up to one vector beyond the last tile of each point.
     std::size_t winograd_scratch_floats(const ftwt::cpu::WinogradShape& shape);
-    void winograd_input(const ftwt::cpu::WinogradShape& shape, const float* plane, float* transformed,
-                        int64_t point_stride, float* scratch, int64_t next);
+    void winograd_input(const ftwt::cpu::WinogradShape& shape, ftwt::cpu::PointRows points, const float* plane,
+                        float* transformed, int64_t point_stride, float* scratch, int64_t next);
     // One plane from products[point * point_stride + tile]. May read up to one vector beyond the last tile.
     void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
                          const ftwt::cpu::WinogradOutput& output);)

@@ -55,11 +55,12 @@ FTWT_INLINE int64_t row_floats(const cpu::WinogradShape& s) {
   return (vectors * Size + Size) * kLanes;
 }
 
-// Rows [Size + 2, row_floats]: a row of tiles transformed along the height. Column 0 is the image's column -pad_left;
-// what is beside the image's columns stays zero. `zeros`: a row of the image's padding.
+// Rows [Size + 2, row_floats], of which those of `points` are written: a row of tiles transformed along the height.
+// Column 0 is the image's column -pad_left; what is beside the image's columns stays zero. `zeros`: a row of the
+// image's padding.
 template <int Size>
-FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plane, int64_t tile_y, const float* zeros,
-                                  float* rows, int64_t floats, int64_t next) {
+FTWT_INLINE void transform_height(const cpu::WinogradShape& s, cpu::PointRows points, const float* plane,
+                                  int64_t tile_y, const float* zeros, float* rows, int64_t floats, int64_t next) {
   constexpr int P = kPoints<Size>;
   const float* source[P];
   for (int i = 0; i < P; ++i) {
@@ -77,10 +78,12 @@ FTWT_INLINE void transform_height(const cpu::WinogradShape& s, const float* plan
     }
     transform_input(x, y);
 #pragma GCC unroll 6
-    for (int i = 0; i < P; ++i) store(out + i * floats + column, y[i]);
+    for (int i = 0; i < P; ++i) {
+      if (points.has(i)) store(out + i * floats + column, y[i]);
+    }
   }
   if (s.w % kLanes == 0) return;
-  for (int i = 0; i < P; ++i) store(out + i * floats + s.w, Vec{});
+  for (int64_t i = points.begin; i < points.end; ++i) store(out + i * floats + s.w, Vec{});
 }
 
 template <int Size>
@@ -99,15 +102,15 @@ FTWT_INLINE void transform_width(const float* row, int64_t tiles_w, int64_t poin
 }
 
 template <int Size>
-void input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* rows,
-           int64_t next) {
+void input(const cpu::WinogradShape& s, cpu::PointRows points, const float* plane, float* out, int64_t point_stride,
+           float* rows, int64_t next) {
   constexpr int P = kPoints<Size>;
   const int64_t floats = row_floats<Size>(s);
   const float* zeros = rows + P * floats;
   memset(rows, 0, static_cast<size_t>((P + 1) * floats) * sizeof(float));
   for (int64_t tile_y = 0; tile_y < s.tiles_h(); ++tile_y) {
-    transform_height<Size>(s, plane, tile_y, zeros, rows, floats, next);
-    for (int i = 0; i < P; ++i) {
+    transform_height<Size>(s, points, plane, tile_y, zeros, rows, floats, next);
+    for (int64_t i = points.begin; i < points.end; ++i) {
       transform_width<Size>(rows + i * floats, s.tiles_w(), point_stride, out + i * P * point_stride);
     }
     out += s.tiles_w();
@@ -165,10 +168,10 @@ std::size_t winograd_scratch_floats(const cpu::WinogradShape& s) {
                                               : (kPoints<2> + 1) * row_floats<2>(s));
 }
 
-void winograd_input(const cpu::WinogradShape& s, const float* plane, float* out, int64_t point_stride, float* scratch,
-                    int64_t next) {
-  return s.size == 4 ? input<4>(s, plane, out, point_stride, scratch, next)
-                     : input<2>(s, plane, out, point_stride, scratch, next);
+void winograd_input(const cpu::WinogradShape& s, cpu::PointRows points, const float* plane, float* out,
+                    int64_t point_stride, float* scratch, int64_t next) {
+  return s.size == 4 ? input<4>(s, points, plane, out, point_stride, scratch, next)
+                     : input<2>(s, points, plane, out, point_stride, scratch, next);
 }
 
 void winograd_output(const cpu::WinogradShape& s, const float* products, int64_t point_stride,

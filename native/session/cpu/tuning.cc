@@ -174,7 +174,7 @@ constexpr int kMostRounds = 40;
 constexpr int kRounds = 9;
 constexpr int kFewRounds = 3;
 constexpr double kShortSeconds = 12e-3;  // of all that rounds do
-constexpr double kLongSeconds = 5e-3;    // of the runs that are timed
+constexpr double kLongSeconds = 15e-3;   // of the runs that are timed
 // A variant that is so much slower than the best so far takes no further turn, after a few; or after one that took
 // longer than a thread that the system has stopped explains.
 constexpr double kHopeless = 1.6;

@@ -60,12 +60,15 @@ class Winograd final : public Step {
   int64_t scratch_floats(int64_t samples) const override {
     const int64_t group =
         std::min(samples, std::max<int64_t>(1, (int64_t{1} << 20) / std::max<int64_t>(1, bundle_floats(1))));
-    return joins_ ? bundle_floats(group) : group * bundle_floats(1);
+    const int64_t alone = bundle_floats(1) + (parts_ > 1 ? products_floats() : 0);
+    return std::max(alone, joins_ ? bundle_floats(group) : group * bundle_floats(1));
   }
 
   void run(const State& state) const override {
     if (in_strips(state.samples)) {
       run_strips(state);
+    } else if (splits_points(state.samples)) {
+      run_points(state);
     } else {
       run_groups(state);
     }
@@ -90,6 +93,39 @@ class Winograd final : public Step {
   // Never in strips, whatever the batch.
   bool multiplies_whole_samples() const {
     return !c_.joins_samples() && static_cast<int64_t>(weights_.size()) > kWeightsOfSample;
+  }
+
+  // So many parts, or 1; whatever number of threads runs them.
+  static int64_t parts_of(const cpu::WinogradShape& shape, int64_t lanes) {
+    const int64_t threads = cpu::thread_count();
+    return shape.side() % threads == 0 && shape.tiles() <= kTaskVectors * lanes ? threads : 1;
+  }
+  // Where threads share the work on one sample.
+  bool splits_points(int64_t samples) const { return samples == 1 && parts_ > 1 && cpu::thread_count() > 1; }
+
+  // Each task transforms a few rows of each tile's points and multiplies them, all in its own cache; threads that share
+  // out channels instead wait for each other's transformed tiles. Only products go from one thread to another.
+  void run_points(const State& state) const {
+    const auto transform_room = static_cast<std::size_t>(room_floats());
+    const cpu::ChannelList columns = state.active(c_.input, 0);
+    const cpu::ChannelList rows = state.active(c_.gate, 0, c_.output.shape.c);
+    const int64_t side = shape_.side(), stride = tile_stride(1), stride_of_points = point_stride(columns.count, 1);
+    const int64_t row_products = shape_.points() * product_stride(shape_.tiles());
+    float* products = state.scratch + bundle_floats(1);
+    const Tiles tiles = {state.scratch, stride_of_points, stride, shape_.tiles(), 0, 1, 0, shape_.tiles_h()};
+    cpu::parallel_share(parts_, 1, [&](int64_t begin, int64_t end, int) {
+      const cpu::PointRows points = {side * begin / parts_, side * end / parts_};
+      float* room = cpu::thread_floats(cpu::Scratch::Gather, transform_room);
+      for (int64_t j = 0; j < columns.count; ++j) {
+        transform_plane(state.sample(c_.input, 0) + columns.index[j] * c_.input.plane, points,
+                        state.scratch + j * stride, stride_of_points, room);
+      }
+      multiply_points(tiles, columns, rows, false, {points.begin * side, points.end * side}, products);
+    });
+    cpu::parallel_share(rows.count, 16384 / row_products + 1, [&](int64_t begin, int64_t end, int) {
+      write(state, 0, {rows.index + begin, end - begin}, products + begin * row_products,
+            product_stride(shape_.tiles()), 0, shape_.tiles_h());
+    });
   }
 
   // Each task transforms a few rows of tiles, multiplies them and transforms them back, all in its own cache.
@@ -128,7 +164,7 @@ class Winograd final : public Step {
     for (int64_t j = 0; j < columns.count; ++j) {
       const float* plane = state.sample(c_.input, s) + columns.index[j] * c_.input.plane;
       const int64_t next = j + 1 < columns.count ? (columns.index[j + 1] - columns.index[j]) * c_.input.plane : 0;
-      input(part, plane, transformed + j * stride, point_stride, room, next);
+      input(part, {0, part.side()}, plane, transformed + j * stride, point_stride, room, next);
     }
     const Tiles tiles = {transformed, point_stride, stride, count, s, 1, row, end_row};
     const int64_t most = std::max<int64_t>(8, kStripProducts / (points * stride) / 8 * 8);
@@ -151,6 +187,12 @@ class Winograd final : public Step {
   int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + (copies_ ? 0 : 16)); }
   // From one point of all channels' tiles to the next: a tile is written to all points at once.
   int64_t point_stride(int64_t channels, int64_t joined) const { return spread_stride(channels * tile_stride(joined)); }
+  // From one point of a product to the next.
+  static int64_t product_stride(int64_t tiles) { return round_up(tiles + 16, 16); }
+  // Of one sample.
+  int64_t products_floats() const {
+    return c_.output.shape.c * shape_.points() * product_stride(shape_.tiles()) + kSlack;
+  }
   int64_t bundle_floats(int64_t joined) const {
     return shape_.points() * point_stride(c_.input.shape.c, joined) + kSlack;
   }
@@ -182,10 +224,25 @@ class Winograd final : public Step {
     }
   }
 
-  void transform(const State& state, int64_t first, int64_t samples) const {
+  int64_t copy_stride() const { return round_up(shape_.tiles() + 16, 16); }
+  // What transform_plane() needs.
+  int64_t room_floats() const {
+    return static_cast<int64_t>(FTWT_KERNEL(winograd_scratch_floats)(shape_)) +
+           (copies_ ? shape_.points() * copy_stride() : 0);
+  }
+
+  void transform_plane(const float* plane, cpu::PointRows points, float* to, int64_t stride, float* room) const {
     const auto input = FTWT_KERNEL(winograd_input);
-    const auto scratch = static_cast<int64_t>(FTWT_KERNEL(winograd_scratch_floats)(shape_));
-    const int64_t copy_stride = round_up(shape_.tiles() + 16, 16);
+    if (!copies_) return input(shape_, points, plane, to, stride, room, 0);
+    float* copy = room + room_floats() - shape_.points() * copy_stride();
+    input(shape_, points, plane, copy, copy_stride(), room, 0);
+    for (int64_t point = points.begin * shape_.side(); point < points.end * shape_.side(); ++point) {
+      std::copy_n(copy + point * copy_stride(), shape_.tiles(), to + point * stride);
+    }
+  }
+
+  void transform(const State& state, int64_t first, int64_t samples) const {
+    const auto room_needed = static_cast<std::size_t>(room_floats());
     const int64_t channels = c_.input.shape.c;
     const int64_t joined = joins_ ? samples : 1;
     const int64_t stride = tile_stride(joined);
@@ -193,25 +250,16 @@ class Winograd final : public Step {
     // A plane's tiles may be followed by garbage, where the next sample's come: one thread writes both, in order.
     cpu::parallel_share(
         bundles * channels, 4096 / (stride * shape_.points()) + 1, [&](int64_t begin, int64_t end, int) {
-          float* room = cpu::thread_floats(
-              cpu::Scratch::Gather, static_cast<std::size_t>(scratch + (copies_ ? shape_.points() * copy_stride : 0)));
+          float* room = cpu::thread_floats(cpu::Scratch::Gather, room_needed);
           for (int64_t i = begin; i < end; ++i) {
             const int64_t bundle = i / channels, j = i % channels;
             const cpu::ChannelList active = state.active(c_.input, first + bundle);
             if (j >= active.count) continue;
             for (int64_t s = 0; s < joined; ++s) {
-              const float* plane = state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane;
-              float* to = state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles();
-              const int64_t stride_of_points = point_stride(active.count, joined);
-              if (!copies_) {
-                input(shape_, plane, to, stride_of_points, room, 0);
-                continue;
-              }
-              float* copy = room + scratch;
-              input(shape_, plane, copy, copy_stride, room, 0);
-              for (int64_t point = 0; point < shape_.points(); ++point) {
-                std::copy_n(copy + point * copy_stride, shape_.tiles(), to + point * stride_of_points);
-              }
+              transform_plane(state.sample(c_.input, first + bundle + s) + active.index[j] * c_.input.plane,
+                              {0, shape_.side()},
+                              state.scratch + bundle * bundle_floats(1) + j * stride + s * shape_.tiles(),
+                              point_stride(active.count, joined), room);
             }
           }
         });
@@ -229,11 +277,10 @@ class Winograd final : public Step {
         joins_ ? 1 : std::clamp<int64_t>((tiles + task_tiles - 1) / task_tiles, 1, rows_of_tiles);
     const int64_t block_tiles = joins_ ? tiles : (rows_of_tiles + tile_blocks - 1) / tile_blocks * shape_.tiles_w();
     const int64_t stride = tile_stride(joined);
-    const int64_t product_stride = round_up(block_tiles + 16, 16);
     // One bundle reads each weight once; several share the weights of a block in the second-level cache.
     const int64_t bundles = samples / joined;
     const RowBlocks blocks(state, c_, bundles == 1 ? 0 : points * inputs,
-                           std::max<int64_t>(8, task_products() / (points * product_stride)),
+                           std::max<int64_t>(8, task_products() / (points * product_stride(block_tiles))),
                            bundles == 1 ? 1 : RowBlocks::kEach);
     const int64_t tasks = bundles * tile_blocks;
     const bool tiles_outermost =
@@ -261,11 +308,24 @@ class Winograd final : public Step {
 
   void multiply_block(const State& state, const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows,
                       bool weights_near) const {
+    const int64_t stride = product_stride(tiles.count);
+    float* products = cpu::thread_floats(cpu::Scratch::Gemm,
+                                         static_cast<std::size_t>(rows.count * shape_.points() * stride + kSlack));
+    multiply_points(tiles, columns, rows, weights_near, {0, shape_.points()}, products);
+    for (int64_t s = 0; s < tiles.samples; ++s) {
+      write(state, tiles.first_sample + s, rows, products + s * shape_.tiles(), stride, tiles.row, tiles.end_row);
+    }
+  }
+
+  struct Points {
+    int64_t begin, end;
+  };
+
+  // products[row, point, tile]: of some points.
+  void multiply_points(const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows, bool weights_near,
+                       Points points, float* products) const {
     static const int32_t no_shift = 0;
-    const int64_t points = shape_.points();
-    const int64_t product_stride = round_up(tiles.count + 16, 16);
-    float* products =
-        cpu::thread_floats(cpu::Scratch::Gemm, static_cast<std::size_t>(rows.count * points * product_stride + kSlack));
+    const int64_t stride = product_stride(tiles.count);
     cpu::PlaneGemm g = {};
     g.row_stride = row_floats();
     g.columns = columns;
@@ -275,21 +335,17 @@ class Winograd final : public Step {
     g.packed = true;
     g.pixels = tiles.count;
     g.lone_pixels = tiles.count == shape_.tiles() && multiplies_whole_samples();
-    g.out_stride = points * product_stride;
+    g.out_stride = shape_.points() * stride;
     g.compact = true;
-    for (int64_t point = 0; point < points; ++point) {
+    for (int64_t point = points.begin; point < points.end; ++point) {
       const int64_t point_floats = c_.output.shape.c * row_floats();
       (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
-      g.next_weights = point + 1 < points ? weights_.data() + (point + 1) * point_floats : nullptr;
-      g.follows = point > 0;
+      g.next_weights = point + 1 < points.end ? weights_.data() + (point + 1) * point_floats : nullptr;
+      g.follows = point > points.begin;
       g.weights_near = weights_near;
       g.b = tiles.data + point * tiles.point_stride;
-      g.out = products + point * product_stride;
+      g.out = products + point * stride;
       kernel_(g, rows);
-    }
-    for (int64_t s = 0; s < tiles.samples; ++s) {
-      write(state, tiles.first_sample + s, rows, products + s * shape_.tiles(), product_stride, tiles.row,
-            tiles.end_row);
     }
   }
 
@@ -319,7 +375,8 @@ class Winograd final : public Step {
   // Those of the panels, whatever other steps change to.
   PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
   int64_t lanes_ = FTWT_KERNEL(vector_lanes)();
-  cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
+  int64_t parts_ = parts_of(shape_, lanes_);  // of one sample's points
+  cpu::Floats weights_;                       // [points, cOut, row_floats], or of each point panels
 };
 
 }  // namespace
