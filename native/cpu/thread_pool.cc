@@ -51,7 +51,7 @@ class Pool {
     ranges_ = std::move(ranges);
     stopping_ = false;
     try {
-      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.load()] { work(i, seen); });
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i, seen = job_.word.load()] { work(i, seen); });
     } catch (const std::system_error&) {  // go on with those there are: a part without a worker would never end
     }
     size_.store(static_cast<int>(workers_.size()) + 1);
@@ -65,20 +65,20 @@ class Pool {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner.owns_lock() || workers_.empty()) return body(0, count, 0);
 
-    body_ = &body;
-    count_ = count;
-    parts_ = static_cast<int>(std::min<int64_t>({most, threads, size()}));
-    piece_ = shared ? std::max(grain, count / (parts_ * kPiecesEach)) : 0;
-    if (shared) {
-      for (int part = 0; part < parts_; ++part) {
-        ranges_[part].next.store(count_ * part / parts_, std::memory_order_relaxed);
-        ranges_[part].end = count_ * (part + 1) / parts_;
+    const int parts = static_cast<int>(std::min<int64_t>({most, threads, size()}));
+    job_.body = body;
+    job_.count = count;
+    job_.piece = shared ? std::max(grain, count / (parts * kPiecesEach)) : count;
+    if (job_.piece * parts < count) {
+      for (int part = 0; part < parts; ++part) {
+        ranges_[part].next.store(job_.begin(part, parts) + job_.piece, std::memory_order_relaxed);
+        ranges_[part].end = job_.begin(part + 1, parts);
       }
     }
-    pending_.store(parts_ - 1, std::memory_order_relaxed);
-    announce(parts_);
+    pending_.store(parts - 1, std::memory_order_relaxed);
+    announce(parts);
 
-    run_part(0);
+    run_part(0, parts);
     for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins) {
       if (spins < kSpins) {
         pause();
@@ -90,22 +90,33 @@ class Pool {
   }
 
  private:
-  // On a cache line of its own.
+  // What is left of a part. On a cache line of its own.
   struct alignas(kLine) Range {
     std::atomic<int64_t> next{0};  // item that nobody has taken
     int64_t end = 0;
   };
 
-  void run_part(int part) {
+  // On one cache line: what a thread that waits for work must read.
+  struct alignas(kLine) Job {
+    std::atomic<uint64_t> word{0};  // number << kPartBits | parts
+    RangeBody body;
+    int64_t count = 0;
+    int64_t piece = 0;  // items that a thread takes at a time
+
+    int64_t begin(int64_t part, int64_t parts) const { return count * part / parts; }
+  };
+  static_assert(sizeof(Job) == kLine);
+
+  void run_part(int part, int parts) {
     try {
-      if (piece_ == 0) {
-        (*body_)(count_ * part / parts_, count_ * (part + 1) / parts_, part);
-      } else {
-        for (int i = 0; i < parts_; ++i) {  // its own range, then what is left of the others'
-          Range& range = ranges_[(part + i) % parts_];
-          for (int64_t begin; (begin = range.next.fetch_add(piece_, std::memory_order_relaxed)) < range.end;) {
-            (*body_)(begin, std::min(begin + piece_, range.end), part);
-          }
+      const int64_t begin = job_.begin(part, parts), end = job_.begin(part + 1, parts);
+      job_.body(begin, std::min(begin + job_.piece, end), part);  // a part's first piece is its thread's
+      if (job_.piece * parts >= job_.count) return;
+      for (int i = 0; i < parts; ++i) {  // its own range, then what is left of the others'
+        Range& range = ranges_[(part + i) % parts];
+        while (range.next.load(std::memory_order_relaxed) < range.end) {
+          const int64_t next = range.next.fetch_add(job_.piece, std::memory_order_relaxed);
+          if (next < range.end) job_.body(next, std::min(next + job_.piece, range.end), part);
         }
       }
     } catch (...) {
@@ -115,29 +126,29 @@ class Pool {
   }
 
   // Publishes the next job: its number and its parts in one word, so that a worker without a part never reads fields
-  // that the owner may already be writing for the job after it.
+  // that the owner may already be writing for the job after it. Who goes to sleep says so before it looks at the word
+  // for the last time.
   void announce(int parts) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      const uint64_t number = (job_.load(std::memory_order_relaxed) >> kPartBits) + 1;
-      job_.store(number << kPartBits | static_cast<uint64_t>(parts), std::memory_order_release);
-    }
-    if (sleeping_.load() > 0) wake_.notify_all();
+    const uint64_t number = (job_.word.load(std::memory_order_relaxed) >> kPartBits) + 1;
+    job_.word.store(number << kPartBits | static_cast<uint64_t>(parts));
+    if (sleeping_.load() == 0) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_all();
   }
 
   void work(int index, uint64_t seen) {
     for (;;) {
-      for (int i = 0; i < kSpins && job_.load(std::memory_order_acquire) == seen; ++i) pause();
-      if (job_.load(std::memory_order_acquire) == seen) {
+      for (int i = 0; i < kSpins && job_.word.load(std::memory_order_acquire) == seen; ++i) pause();
+      if (job_.word.load(std::memory_order_acquire) == seen) {
         std::unique_lock<std::mutex> lock(mutex_);
         sleeping_.fetch_add(1);
-        wake_.wait(lock, [&] { return job_.load() != seen; });
+        wake_.wait(lock, [&] { return job_.word.load() != seen; });
         sleeping_.fetch_sub(1);
       }
-      seen = job_.load(std::memory_order_acquire);
+      seen = job_.word.load(std::memory_order_acquire);
       if (stopping_) return;
       if (static_cast<uint64_t>(index) < (seen & kPartMask)) {
-        run_part(index);
+        run_part(index, static_cast<int>(seen & kPartMask));
         pending_.fetch_sub(1, std::memory_order_release);
       }
     }
@@ -156,14 +167,10 @@ class Pool {
   std::atomic<int> sleeping_{0};
   std::atomic<int> size_{1};
   std::atomic<bool> stopping_{false};
+  Job job_;
   // What threads spin on has a cache line of its own: what else is written would take it from them.
-  alignas(kLine) std::atomic<uint64_t> job_{0};  // number << kPartBits | parts
   alignas(kLine) std::atomic<int> pending_{0};
-  alignas(kLine) const RangeBody* body_ = nullptr;
-  int64_t count_ = 0;
-  int parts_ = 0;
-  int64_t piece_ = 0;                // items that a thread takes at a time; 0: each has its one part
-  std::unique_ptr<Range[]> ranges_;  // of a shared job, one for each part
+  alignas(kLine) std::unique_ptr<Range[]> ranges_;  // of a shared job, one for each part
   std::exception_ptr error_;
   std::vector<std::thread> workers_;
 };

@@ -30,6 +30,7 @@ class ThreadLimit {
 // A non-owning reference to a callable: no allocation per parallel region.
 class RangeBody {
  public:
+  RangeBody() = default;
   template <typename Body>
   explicit RangeBody(const Body& body)
       : object_(&body), call_([](const void* object, int64_t begin, int64_t end, int thread) {
@@ -38,8 +39,8 @@ class RangeBody {
   void operator()(int64_t begin, int64_t end, int thread) const { call_(object_, begin, end, thread); }
 
  private:
-  const void* object_;
-  void (*call_)(const void*, int64_t, int64_t, int);
+  const void* object_ = nullptr;
+  void (*call_)(const void*, int64_t, int64_t, int) = nullptr;
 };
 
 void run_parallel(int64_t count, int64_t grain, bool shared, const RangeBody& body);

@@ -1,6 +1,7 @@
 #include "session/cpu/direct.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
@@ -19,6 +20,32 @@ constexpr int64_t kShiftedTaskVectors = 24;
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
+
+// Channels for each thread from which it packs the pixels of a lone image for itself.
+constexpr int64_t kRowsToPackAlone = 32;
+
+// Whether each thread packs a lone image's pixels for itself, and which have: each reads what it packed from its own
+// caches and waits for nobody, which costs less than reading half of it from another's.
+class PackedAlone {
+ public:
+  // `whole`: each task reads all of the pixels.
+  PackedAlone(const State& state, const Convolution& c, bool whole)
+      : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostThreads &&
+              c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()) {}
+  bool each() const { return each_; }
+  // The thread's copy, which pack(to) writes when it first asks.
+  template <typename Pack>
+  const float* copy(int thread, int64_t floats, const Pack& pack) {
+    float* to = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(floats + kSlack));
+    if (!std::exchange(packed_[thread], true)) pack(to);
+    return to;
+  }
+
+ private:
+  static constexpr int kMostThreads = 64;
+  bool each_;
+  bool packed_[kMostThreads] = {};
+};
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
 // that they are read once for all samples; else blocks of pixels, so that each is read once for all channels.
@@ -124,11 +151,12 @@ class Shifted final : public Direct {
     const int64_t group = group_size(state, sample_floats());
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
-      pack(state, first, samples);
+      PackedAlone alone(state, c_, pixel_blocks() == 1);
+      if (!alone.each()) pack(state, first, samples);
       if (packs_panels(pixel_blocks())) {
         pack_weights(state, first, samples, state.scratch + planes_floats(), sample_floats());
       }
-      multiply(state, first, samples);
+      multiply(state, first, samples, alone);
     }
     fill_inactive(state, c_);
   }
@@ -140,21 +168,24 @@ class Shifted final : public Direct {
   int64_t task_rows() const { return std::max<int64_t>(1, pixels_of(kShiftedTaskVectors) / layout_.row); }
   int64_t pixel_blocks() const { return std::max<int64_t>(1, c_.output.shape.h / task_rows()); }
 
+  // The j-th active channel.
+  void pack_channel(const State& state, int64_t s, int64_t j, float* planes) const {
+    const float* plane = state.sample(c_.input, s) + state.active(c_.input, s).index[j] * c_.input.plane;
+    FTWT_KERNEL(shift_plane)(layout_, plane, planes + j * layout_.stride);
+  }
+
   void pack(const State& state, int64_t first, int64_t samples) const {
-    const auto shift = FTWT_KERNEL(shift_plane);
     const int64_t channels = c_.input.shape.c;
     cpu::parallel_share(samples * channels, 16384 / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
-        const cpu::ChannelList active = state.active(c_.input, first + s);
-        if (j >= active.count) continue;
-        shift(layout_, state.sample(c_.input, first + s) + active.index[j] * c_.input.plane,
-              state.scratch + s * sample_floats() + j * layout_.stride);
+        if (j >= state.active(c_.input, first + s).count) continue;
+        pack_channel(state, first + s, j, state.scratch + s * sample_floats());
       }
     });
   }
 
-  void multiply(const State& state, int64_t first, int64_t samples) const {
+  void multiply(const State& state, int64_t first, int64_t samples, PackedAlone& alone) const {
     const auto finish = FTWT_KERNEL(finish_rows);
     const Shape out = c_.output.shape;
     const bool packs = packs_panels(pixel_blocks());
@@ -162,7 +193,7 @@ class Shifted final : public Direct {
     const RowBlocks blocks = pixel_blocks() > 1 ? blocks_beside(state, c_, pixel_blocks(), least_blocks)
                                                 : RowBlocks(state, c_, row_floats() * 4, 64);
     const Tasks tasks = {blocks.count(), samples, pixel_blocks(), pixel_blocks() == 1};
-    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int thread) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, s, block] = tasks.at(i);
         const int64_t y = out.h * block / tasks.pixels;
@@ -170,6 +201,12 @@ class Shifted final : public Direct {
         const int64_t pixels = (height - 1) * layout_.row + out.w;
         const int64_t stride = spread_stride(pixels);
         const float* planes = state.scratch + s * sample_floats();
+        if (alone.each()) {
+          planes = alone.copy(thread, planes_floats(), [&](float* to) {
+            const int64_t count = state.active(c_.input, first).count;
+            for (int64_t j = 0; j < count; ++j) pack_channel(state, first, j, to);
+          });
+        }
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
         g.weights_near = tasks.rows_outermost && s > 0;
         const cpu::ChannelList rows = packs ? packed_block(state, blocks, row, first + s, planes + planes_floats(), g)
@@ -220,8 +257,9 @@ class Gathered final : public Direct {
 
   void run(const State& state) const override {
     const int64_t joined = c_.joins_samples() ? state.samples : 1;
-    pack(state, joined);
-    multiply(state, joined);
+    PackedAlone alone(state, c_, true);
+    if (!alone.each()) pack(state, joined);
+    multiply(state, joined, alone);
     fill_inactive(state, c_);
   }
 
@@ -230,25 +268,29 @@ class Gathered final : public Direct {
   int64_t tap_floats(int64_t joined) const { return spread_stride(joined * c_.output.shape.pixels()); }
   int64_t channel_floats(int64_t joined) const { return c_.taps() * tap_floats(joined); }
 
+  // The j-th active channel, to the first of its taps.
+  void pack_channel(const State& state, int64_t joined, int64_t s, int64_t j, float* to) const {
+    const float* plane = state.sample(c_.input, s) + state.active(c_.input, s).index[j] * c_.input.plane;
+    FTWT_KERNEL(gather_windows)
+    (plane, c_.input.shape.pixels(), source_.data(), index_stride(), c_.taps(), c_.output.shape.pixels(), to,
+     tap_floats(joined));
+  }
+
   void pack(const State& state, int64_t joined) const {
-    const auto gather = FTWT_KERNEL(gather_windows);
     const int64_t channels = c_.input.shape.c;
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t work = c_.taps() * pixels;
     cpu::parallel_share(state.samples * channels, 16384 / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
-        const cpu::ChannelList active = state.active(c_.input, s);
-        if (j >= active.count) continue;
-        const float* plane = state.sample(c_.input, s) + active.index[j] * c_.input.plane;
-        float* to = state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels;
-        gather(plane, c_.input.shape.pixels(), source_.data(), index_stride(), c_.taps(), pixels, to,
-               tap_floats(joined));
+        if (j >= state.active(c_.input, s).count) continue;
+        pack_channel(state, joined, s, j,
+                     state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels);
       }
     });
   }
 
-  void multiply(const State& state, int64_t joined) const {
+  void multiply(const State& state, int64_t joined, PackedAlone& alone) const {
     const auto finish = FTWT_KERNEL(finish_rows);
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t stride = tap_floats(joined);
@@ -257,7 +299,7 @@ class Gathered final : public Direct {
     std::vector<int32_t> offsets(static_cast<std::size_t>(c_.taps()));
     for (int64_t t = 0; t < c_.taps(); ++t) offsets[t] = static_cast<int32_t>(t * stride);
     const Tasks tasks = {blocks.count(), bundles, 1, true};
-    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(tasks.count(), 1, [&](int64_t begin, int64_t end, int thread) {
       for (int64_t i = begin; i < end; ++i) {
         const auto [row, bundle, _] = tasks.at(i);
         const cpu::ChannelList rows = blocks.rows(row, bundle);
@@ -269,6 +311,12 @@ class Gathered final : public Direct {
           g.taps = 1;
         }
         g.b = state.scratch + bundle * c_.input.shape.c * channel_floats(joined);
+        if (alone.each()) {
+          g.b = alone.copy(thread, c_.input.shape.c * channel_floats(1), [&](float* to) {
+            const int64_t count = state.active(c_.input, 0).count;
+            for (int64_t j = 0; j < count; ++j) pack_channel(state, 1, 0, j, to + j * channel_floats(1));
+          });
+        }
         g.b_stride = g.taps == 1 ? stride : channel_floats(joined);
         g.packed = true;
         g.pixels = joined * pixels;
