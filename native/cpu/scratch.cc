@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 
 #include "cpu/memory.h"
 
@@ -30,6 +31,9 @@ void* thread_scratch(Scratch slot, std::size_t bytes) {
   if (block.bytes < bytes || block.data == nullptr) {
     const std::size_t wanted = std::max(bytes + bytes / 4, kBlockAlignment);
     void* data = require_aligned(wanted);
+    // Lanes of no meaning are read: what the heap left there may be denormal numbers, which take a hundred times as
+    // long.
+    std::memset(data, 0, wanted);
     if (block.data == nullptr) block_count.fetch_add(1, std::memory_order_relaxed);
     std::free(block.data);
     block.data = data;

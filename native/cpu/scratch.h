@@ -12,7 +12,7 @@ enum class Scratch : int {
   FilterSums,  // one filter gradient per thread, by the calling thread
   Gather,      // compact copies of activations or filters
   Transpose,   // a transposed operand
-  Columns,     // one sample's products of pixels and taps, before they are summed
+  Columns,     // one sample's products of pixels and taps, or its pixels in the form in which they are multiplied
   Count
 };
 

@@ -59,23 +59,26 @@ class Pool {
 
   void run(int64_t count, int64_t grain, bool shared, const RangeBody& body) {
     if (count <= 0) return;
-    const int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
+    grain = std::max<int64_t>(1, grain);
+    const int64_t most = std::max<int64_t>(1, count / grain);
     const int threads = std::min(size(), limit);
     if (threads == 1 || most == 1) return body(0, count, 0);
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner.owns_lock() || workers_.empty()) return body(0, count, 0);
 
     const int parts = static_cast<int>(std::min<int64_t>({most, threads, size()}));
-    job_.body = body;
-    job_.count = count;
-    job_.piece = shared ? std::max(grain, count / (parts * kPiecesEach)) : count;
-    if (job_.piece * parts < count) {
+    const int64_t piece = shared ? std::max(grain, count / (parts * kPiecesEach)) : count;
+    if (piece * parts < count) {
       for (int part = 0; part < parts; ++part) {
-        ranges_[part].next.store(job_.begin(part, parts) + job_.piece, std::memory_order_relaxed);
-        ranges_[part].end = job_.begin(part + 1, parts);
+        ranges_[part].next.store(count * part / parts + piece, std::memory_order_relaxed);
+        ranges_[part].end = count * (part + 1) / parts;
       }
     }
     pending_.store(parts - 1, std::memory_order_relaxed);
+    // Last, and the word after it: workers look at this line all the time.
+    job_.body = body;
+    job_.count = count;
+    job_.piece = piece;
     announce(parts);
 
     run_part(0, parts);
@@ -102,14 +105,12 @@ class Pool {
     RangeBody body;
     int64_t count = 0;
     int64_t piece = 0;  // items that a thread takes at a time
-
-    int64_t begin(int64_t part, int64_t parts) const { return count * part / parts; }
   };
   static_assert(sizeof(Job) == kLine);
 
   void run_part(int part, int parts) {
     try {
-      const int64_t begin = job_.begin(part, parts), end = job_.begin(part + 1, parts);
+      const int64_t begin = job_.count * part / parts, end = job_.count * (part + 1) / parts;
       job_.body(begin, std::min(begin + job_.piece, end), part);  // a part's first piece is its thread's
       if (job_.piece * parts >= job_.count) return;
       for (int i = 0; i < parts; ++i) {  // its own range, then what is left of the others'
@@ -132,7 +133,7 @@ class Pool {
     const uint64_t number = (job_.word.load(std::memory_order_relaxed) >> kPartBits) + 1;
     job_.word.store(number << kPartBits | static_cast<uint64_t>(parts));
     if (sleeping_.load() == 0) return;
-    std::lock_guard<std::mutex> lock(mutex_);
+    { std::lock_guard<std::mutex> lock(mutex_); }  // who said so waits by now
     wake_.notify_all();
   }
 

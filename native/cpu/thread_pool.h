@@ -54,8 +54,8 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
 }
 
 // The same, but in pieces of at least `grain` items: a thread that is through with its range goes on with what is left
-// of the others', so that one that is slower, or that the system has stopped, does less. Which thread does what differs
-// from run to run.
+// of the others', so that one that is slower, or that the system has stopped, does less; but the first piece of a range
+// is its thread's. Which thread does what differs from run to run.
 template <typename Body>
 void parallel_share(int64_t count, int64_t grain, const Body& body) {
   run_parallel(count, grain, true, RangeBody(body));

@@ -26,13 +26,13 @@ export function agrees(
   label: string,
   model: tf.LayersModel,
   variant: string,
-  threads: number[] = [],
+  threads?: readonly [compiling: number, running: number],
 ): number {
   let used = 0;
   for (const device of eachInstructionSet()) {
-    if (threads.length > 0) setThreads(threads[0]);
+    if (threads !== undefined) setThreads(threads[0]);
     const session = compileWith(model, variant);
-    if (threads.length > 0) setThreads(threads[1]);
+    if (threads !== undefined) setThreads(threads[1]);
     for (const n of [1, 3, maxBatch]) {
       const x = images(model, n);
       const expected = predict(model, x);

@@ -85,6 +85,7 @@ const cases: Record<string, Case[]> = {
     { size: 16, channels: [132, 136], kernelSize: 3 },
     { size: 14, channels: [16, 256, 251], kernelSize: 3 },
     { size: 10, channels: [16, 256, 251], kernelSize: 3 },
+    { size: 8, channels: [16, 256, 251], kernelSize: 3 },
     { size: 14, channels: [40, 64, 72], kernelSize: 3 },
   ],
   'winograd 4x4': [
@@ -94,6 +95,19 @@ const cases: Record<string, Case[]> = {
     { size: 28, channels: [128, 72, 120], kernelSize: 3 },
   ],
 };
+
+function modelOfCase(
+  { size, channels, kernelSize, strides = 1 }: Case,
+  mass: number | undefined,
+): tf.LayersModel {
+  const [first, ...rest] = channels;
+  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const body = rest.map((filters) => {
+    const args = { filters, kernelSize, strides, padding: 'same', activation: 'relu' } as const;
+    return mass === undefined ? tf.layers.conv2d(args) : ours.dynamicConv2d({ ...args, mass });
+  });
+  return modelOf([height, width, first], chain(...body));
+}
 
 /** One task has all channels: of more weights than a block of them may have, and of one or many tiles of pixels. */
 test('products whose weights no number of blocks divides', () => {
@@ -141,65 +155,74 @@ test('more threads than rows of tiles', () => {
   }
 });
 
-/** Of one image, each thread may have some points of all tiles; more threads run the parts of fewer, and the reverse. */
-test('threads that share out the points of an image', () => {
-  if (!sessionDevices().includes('native')) return;
+/** Of one image: more threads run the parts of fewer, and the reverse. */
+const threadsOfOneImage: [compiling: number, running: number][] = [
+  [2, 2],
+  [3, 3],
+  [4, 4],
+  [6, 6],
+  [1, 2],
+  [2, 1],
+  [2, 3],
+  [4, 2],
+];
+
+function agreeOnThreads(list: Record<string, Case[]>): void {
   const { threads } = binding.info();
   try {
-    for (const counts of [
-      [2, 2],
-      [3, 3],
-      [4, 4],
-      [6, 6],
-      [1, 2],
-      [2, 1],
-      [2, 3],
-      [4, 2],
-    ]) {
-      for (const [variant, size] of [
-        ['winograd 2x2', 14],
-        ['winograd 4x4', 28],
-      ] as const) {
-        for (const mass of [undefined, 0.9]) {
-          const body = [40, 72].map((filters) => {
-            const args = { filters, kernelSize: 3, padding: 'same' } as const;
-            return mass === undefined
-              ? tf.layers.conv2d(args)
-              : ours.dynamicConv2d({ ...args, mass });
-          });
-          const model = modelOf([size, size, 18], chain(...body));
-          const label = `${variant}, mass ${mass}, ${counts.join(' threads, then ')}`;
-          assert.ok(agrees(label, model, variant, counts) > 0, `${label} is not used`);
+    for (const counts of threadsOfOneImage) {
+      for (const [variant, variants] of Object.entries(list)) {
+        for (const one of variants) {
+          for (const mass of [undefined, 0.6]) {
+            const label = `${variant}, mass ${mass}, ${counts.join(' threads, then ')}`;
+            const used = agrees(label, modelOfCase(one, mass), variant, counts);
+            assert.ok(used > 0, `${label} is not used`);
+          }
         }
       }
     }
   } finally {
     setThreads(threads);
   }
+}
+
+/** Each thread has some points of all tiles: so few tiles that they are not cut into strips. */
+test('threads that share out the points of an image', () => {
+  if (!sessionDevices().includes('native')) return;
+  agreeOnThreads({
+    'winograd 2x2': [
+      { size: 8, channels: [18, 40, 72], kernelSize: 3 },
+      { size: 10, channels: [9, 33], kernelSize: 3 },
+    ],
+    'winograd 4x4': [
+      { size: 16, channels: [18, 40, 72], kernelSize: 3 },
+      { size: 20, channels: [9, 33], kernelSize: 3 },
+    ],
+  });
+});
+
+/** Each thread has a copy of the pixels, where it has channels enough. */
+test('threads that pack the pixels of an image for themselves', () => {
+  if (!sessionDevices().includes('native')) return;
+  agreeOnThreads({
+    'gathered pixels': [
+      { size: 7, channels: [9, 200], kernelSize: 3 },
+      { size: 7, channels: [9, 130], kernelSize: 3, strides: 2 },
+    ],
+    'shifted planes': [
+      { size: 7, channels: [9, 200], kernelSize: 3 },
+      { size: 12, channels: [9, 130], kernelSize: 3, strides: 2 },
+    ],
+  });
 });
 
 for (const [variant, list] of Object.entries(cases)) {
   test(variant, () => {
     if (!sessionDevices().includes('native')) return;
-    for (const { size, channels, kernelSize, strides = 1 } of list) {
-      const [first, ...rest] = channels;
+    for (const one of list) {
       for (const mass of [undefined, 0.9]) {
-        const body = rest.map((filters) => {
-          const args = {
-            filters,
-            kernelSize,
-            strides,
-            padding: 'same',
-            activation: 'relu',
-          } as const;
-          return mass === undefined
-            ? tf.layers.conv2d(args)
-            : ours.dynamicConv2d({ ...args, mass });
-        });
-        const [height, width] = typeof size === 'number' ? [size, size] : size;
-        const label = `${variant}, ${height}x${width}, ${channels.join(' to ')}, mass ${mass}`;
-        const model = modelOf([height, width, first], chain(...body));
-        assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
+        const label = `${variant}, ${JSON.stringify(one)}, mass ${mass}`;
+        assert.ok(agrees(label, modelOfCase(one, mass), variant) > 0, `${label} is not used`);
       }
     }
   });

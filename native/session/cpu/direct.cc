@@ -25,12 +25,12 @@ constexpr int64_t kTaskSums = 48 * 1024;
 constexpr int64_t kRowsToPackAlone = 32;
 
 // Whether each thread packs a lone image's pixels for itself, and which have: each reads what it packed from its own
-// caches and waits for nobody, which costs less than reading half of it from another's.
+// caches and waits for nobody, which costs less than reading most of it from others'.
 class PackedAlone {
  public:
   // `whole`: each task reads all of the pixels.
   PackedAlone(const State& state, const Convolution& c, bool whole)
-      : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostThreads &&
+      : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostCopies &&
               c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()) {}
   bool each() const { return each_; }
   // The thread's copy, which pack(to) writes when it first asks.
@@ -42,9 +42,9 @@ class PackedAlone {
   }
 
  private:
-  static constexpr int kMostThreads = 64;
+  static constexpr int kMostCopies = 64;
   bool each_;
-  bool packed_[kMostThreads] = {};
+  bool packed_[kMostCopies] = {};
 };
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so

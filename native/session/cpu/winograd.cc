@@ -50,6 +50,7 @@ class Winograd final : public Step {
         joins_(c_.joins_samples() && shape_.tiles() < kManyTiles),
         copies_(!joins_ && spread_stride(shape_.tiles()) < spread_stride(shape_.tiles() + 16)) {
     transform_weights();
+    if (!in_strips(1)) parts_ = parts_of(shape_, lanes_);
   }
 
   const char* variant() const override {
@@ -187,7 +188,7 @@ class Winograd final : public Step {
   int64_t tile_stride(int64_t joined) const { return spread_stride(joined * shape_.tiles() + (copies_ ? 0 : 16)); }
   // From one point of all channels' tiles to the next: a tile is written to all points at once.
   int64_t point_stride(int64_t channels, int64_t joined) const { return spread_stride(channels * tile_stride(joined)); }
-  // From one point of a product to the next.
+  // From one point of a product, or of a copy, to the next.
   static int64_t product_stride(int64_t tiles) { return round_up(tiles + 16, 16); }
   // Of one sample.
   int64_t products_floats() const {
@@ -224,20 +225,20 @@ class Winograd final : public Step {
     }
   }
 
-  int64_t copy_stride() const { return round_up(shape_.tiles() + 16, 16); }
   // What transform_plane() needs.
   int64_t room_floats() const {
     return static_cast<int64_t>(FTWT_KERNEL(winograd_scratch_floats)(shape_)) +
-           (copies_ ? shape_.points() * copy_stride() : 0);
+           (copies_ ? shape_.points() * product_stride(shape_.tiles()) : 0);
   }
 
   void transform_plane(const float* plane, cpu::PointRows points, float* to, int64_t stride, float* room) const {
     const auto input = FTWT_KERNEL(winograd_input);
     if (!copies_) return input(shape_, points, plane, to, stride, room, 0);
-    float* copy = room + room_floats() - shape_.points() * copy_stride();
-    input(shape_, points, plane, copy, copy_stride(), room, 0);
+    const int64_t copy_stride = product_stride(shape_.tiles());
+    float* copy = room + room_floats() - shape_.points() * copy_stride;
+    input(shape_, points, plane, copy, copy_stride, room, 0);
     for (int64_t point = points.begin * shape_.side(); point < points.end * shape_.side(); ++point) {
-      std::copy_n(copy + point * copy_stride(), shape_.tiles(), to + point * stride);
+      std::copy_n(copy + point * copy_stride, shape_.tiles(), to + point * stride);
     }
   }
 
@@ -350,7 +351,7 @@ class Winograd final : public Step {
   }
 
   // Rows of tiles [tile_y, tile_y_end) of a sample's planes.
-  void write(const State& state, int64_t s, cpu::ChannelList rows, const float* products, int64_t product_stride,
+  void write(const State& state, int64_t s, cpu::ChannelList rows, const float* products, int64_t stride,
              int64_t tile_y, int64_t tile_y_end) const {
     const auto output = FTWT_KERNEL(winograd_output);
     cpu::WinogradShape part = shape_;
@@ -360,7 +361,7 @@ class Winograd final : public Step {
       const int64_t channel = rows.index[m];
       const float* residual =
           c_.residual ? state.sample(*c_.residual, s) + channel * c_.residual->plane + y * shape_.out_w : nullptr;
-      output(part, products + m * shape_.points() * product_stride, product_stride,
+      output(part, products + m * shape_.points() * stride, stride,
              {.out = state.sample(c_.output, s) + channel * c_.output.plane + y * shape_.out_w,
               .residual = residual,
               .bias = c_.node->bias.empty() ? 0.0f : c_.node->bias[channel],
@@ -375,8 +376,8 @@ class Winograd final : public Step {
   // Those of the panels, whatever other steps change to.
   PlaneGemmKernel kernel_ = FTWT_KERNEL(plane_gemm);
   int64_t lanes_ = FTWT_KERNEL(vector_lanes)();
-  int64_t parts_ = parts_of(shape_, lanes_);  // of one sample's points
-  cpu::Floats weights_;                       // [points, cOut, row_floats], or of each point panels
+  int64_t parts_ = 1;    // of one sample's points
+  cpu::Floats weights_;  // [points, cOut, row_floats], or of each point panels
 };
 
 }  // namespace
