@@ -4,6 +4,7 @@
 //
 //   npm run soak -- --data folder:DIR      a data set as the command `ftwt` takes it; default synthetic
 //     --networks vgg16Bn,resnet20 --train-images 6400 --epochs 1 --test-images 512 --runs 1000000
+//     --device native|emulator|cuda          where the compared sessions run
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
@@ -29,6 +30,7 @@ const { values: settings } = parseArgs({
     epochs: { type: 'string', default: '1' },
     'test-images': { type: 'string', default: '512' },
     runs: { type: 'string', default: '1000000' },
+    device: { type: 'string', default: 'native' },
   },
 });
 
@@ -44,7 +46,7 @@ async function compareTrained(name, dataset) {
   const recipe = { mass: 0.9, batchSize: 32, epochs: Number(settings.epochs) };
   const model = await trainDynamic(dense, dataset, recipe);
   console.log(`${name}: trained on ${dataset.train.count} images in ${minutesSince(start)}`);
-  const session = compile(model, { maxBatch: Math.max(...batchSizes) });
+  const session = compile(model, { device: settings.device, maxBatch: Math.max(...batchSizes) });
   const x = testImages(dataset, Number(settings['test-images']));
   let failures = 0;
   for (const n of batchSizes) {
@@ -60,7 +62,7 @@ async function compareTrained(name, dataset) {
     }
     const share = ((100 * sum.active) / sum.decisions).toFixed(1);
     console.log(
-      `${name}, batch ${n}: ${x.shape[0]} images, worst logit error ${sum.logitError.toExponential(1)}, ` +
+      `${name} on ${settings.device}, batch ${n}: ${x.shape[0]} images, worst logit error ${sum.logitError.toExponential(1)}, ` +
         `${sum.mismatches.length} of ${sum.decisions} masks differ (${share} % active)`,
     );
     for (const { layer, image, channel, relativeMaskLogit } of sum.mismatches) {

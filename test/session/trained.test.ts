@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { compile, mobilenetV1, resnet, vggSmall, type Session } from '../../src/index.js';
+import { sessionDevices } from '../devices.js';
 import { compare } from './compare.js';
 import { imagesAtHand, testImages, trainDynamic } from './trained.js';
 
@@ -32,6 +33,16 @@ test('trained dynamic networks', async (t) => {
       await t.test(`an image does not see the others of its batch: ${setting}`, () => {
         assertIndependent(session, x.dataSync<'float32'>());
       });
+      session.dispose();
+    }
+    for (const device of sessionDevices().filter((name) => name !== 'native')) {
+      const session = compile(model, { device, maxBatch: mostImages });
+      await t.test(
+        `masks and logits are the model's: ${label} on ${dataset.name}, ${device}`,
+        () => {
+          for (const n of batchSizes) agrees(model, session, x, n);
+        },
+      );
       session.dispose();
     }
     x.dispose();
