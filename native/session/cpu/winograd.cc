@@ -121,7 +121,7 @@ class Winograd final : public Step {
         transform_plane(state.sample(c_.input, 0) + columns.index[j] * c_.input.plane, points,
                         state.scratch + j * stride, stride_of_points, room);
       }
-      multiply_points(tiles, columns, rows, false, {points.begin * side, points.end * side}, products);
+      multiply_points(tiles, columns, rows, false, points, products);
     });
     cpu::parallel_share(rows.count, 16384 / row_products + 1, [&](int64_t begin, int64_t end, int) {
       write(state, 0, {rows.index + begin, end - begin}, products + begin * row_products,
@@ -312,19 +312,15 @@ class Winograd final : public Step {
     const int64_t stride = product_stride(tiles.count);
     float* products = cpu::thread_floats(cpu::Scratch::Gemm,
                                          static_cast<std::size_t>(rows.count * shape_.points() * stride + kSlack));
-    multiply_points(tiles, columns, rows, weights_near, {0, shape_.points()}, products);
+    multiply_points(tiles, columns, rows, weights_near, {0, shape_.side()}, products);
     for (int64_t s = 0; s < tiles.samples; ++s) {
       write(state, tiles.first_sample + s, rows, products + s * shape_.tiles(), stride, tiles.row, tiles.end_row);
     }
   }
 
-  struct Points {
-    int64_t begin, end;
-  };
-
   // products[row, point, tile]: of some points.
   void multiply_points(const Tiles& tiles, cpu::ChannelList columns, cpu::ChannelList rows, bool weights_near,
-                       Points points, float* products) const {
+                       cpu::PointRows points, float* products) const {
     static const int32_t no_shift = 0;
     const int64_t stride = product_stride(tiles.count);
     cpu::PlaneGemm g = {};
@@ -338,11 +334,12 @@ class Winograd final : public Step {
     g.lone_pixels = tiles.count == shape_.tiles() && multiplies_whole_samples();
     g.out_stride = shape_.points() * stride;
     g.compact = true;
-    for (int64_t point = points.begin; point < points.end; ++point) {
+    const int64_t first = points.begin * shape_.side(), end = points.end * shape_.side();
+    for (int64_t point = first; point < end; ++point) {
       const int64_t point_floats = c_.output.shape.c * row_floats();
       (takes_panels(c_) ? g.panels : g.weights) = weights_.data() + point * point_floats;
-      g.next_weights = point + 1 < points.end ? weights_.data() + (point + 1) * point_floats : nullptr;
-      g.follows = point > points.begin;
+      g.next_weights = point + 1 < end ? weights_.data() + (point + 1) * point_floats : nullptr;
+      g.follows = point > first;
       g.weights_near = weights_near;
       g.b = tiles.data + point * tiles.point_stride;
       g.out = products + point * stride;
