@@ -102,3 +102,57 @@ test('a sign that bytes of weights and steps of features, both rounded the worst
     session.dispose();
   }
 });
+
+test('what a predictor pools, after each way to run the layer before', () => {
+  if (!sessionDevices().includes('native')) return;
+  const ways: [variant: string, size: number, kernelSize: number][] = [
+    ['1x1 in place', 13, 1],
+    ['1x1 in place', 21, 1], // in parts of the planes
+    ['shifted planes', 8, 3],
+    ['shifted planes', 21, 3],
+    ['strips of rows', 9, 3],
+    ['gathered pixels', 5, 3],
+    ['dot products', 2, 1],
+    ['dot products', 2, 3],
+    ['winograd 2x2', 8, 3],
+    ['depthwise channels', 5, 3],
+    ['depthwise rows', 33, 3],
+    ['depthwise pixels', 12, 3],
+  ];
+  for (const [variant, size, kernelSize] of ways) {
+    for (const pooling of ['max', 'average'] as const) {
+      const options = { mass: 0.8, pooling, batchNormalization: true } as const;
+      const writer = { filters: 37, kernelSize, padding: 'same', activation: 'relu' } as const;
+      const depthwise = variant.startsWith('depthwise');
+      const last = () => ours.dynamicConv2d({ ...options, filters: 70, kernelSize: 1 });
+      const shape = [size, size, 24];
+      const label = `${variant}, ${size}x${size}, ${pooling}`;
+      const dynamic = [
+        ours.dynamicConv2d({ ...options, ...writer }),
+        ...(depthwise ? [ours.dynamicDepthwiseConv2d({ ...options, ...writer })] : []),
+      ];
+      assert.ok(agrees(label, modelOf(shape, chain(...dynamic, last())), variant) > 0, label);
+      const dense = depthwise ? tf.layers.depthwiseConv2d(writer) : tf.layers.conv2d(writer);
+      const model = modelOf(shape, chain(dense, last()));
+      assert.ok(agrees(`${label}, dense`, model, variant) > 0, label);
+      staysOff(label, model, variant);
+    }
+  }
+});
+
+/** One pixel of the second of three images is not a number: the only dynamic layer computes nothing of it. */
+function staysOff(label: string, model: tf.LayersModel, variant: string): void {
+  const x = images(model, 3);
+  const values = x.dataSync<'float32'>().slice();
+  values[Math.floor(values.length / 2)] = NaN;
+  for (const device of eachInstructionSet()) {
+    const session = compileWith(model, variant);
+    const { masks } = session.run(values, { masks: true });
+    const active = [0, 1, 2].map((n) =>
+      masks!.subarray(n * session.maskWidth, (n + 1) * session.maskWidth).includes(1),
+    );
+    assert.deepEqual(active, [true, false, true], `${label}, ${device}`);
+    session.dispose();
+  }
+  x.dispose();
+}

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "cpu/scratch.h"
 #include "session/cpu/convolution.h"
 #include "session/cpu/planewise.h"
@@ -15,6 +17,9 @@ constexpr int64_t kPart = 256;
 constexpr int64_t kReach = 64;
 // Pixels up to which vectors may cross rows: beyond, masks leave the first-level cache.
 constexpr int64_t kMostFlat = 1024;
+// Planes that are pooled together: a vector of them, as long as the first-level cache keeps them.
+constexpr int64_t kPooledTogether = 16;
+constexpr int64_t kPooledFloats = 4096;
 
 cpu::PlaneWindow window_of(const Node& node, const ValueLayout& input, const ValueLayout& output) {
   return {input.shape.h, input.shape.w, output.shape.h,  output.shape.w,  node.kh,      node.kw,
@@ -73,8 +78,10 @@ class DepthwiseStep final : public Step {
     return "";
   }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
+  bool pools() const override { return output_.pooled >= 0; }
 
   void run(const State& state) const override {
+    clear_pooled(state, output_, gate_);
     const int64_t work = output_.shape.pixels() * node_.kh * node_.kw / 2;
     // A thread's channels fill lanes.
     const int64_t most = kPlaneGrain / (2 * FTWT_KERNEL(vector_lanes)());
@@ -123,6 +130,7 @@ class DepthwiseStep final : public Step {
       for (int64_t i = 0; i < count - found; ++i) {
         std::fill_n(out(state, s, others[i]), output_.shape.pixels(), of_zeros_[others[i]]);
       }
+      pool_written(state, output_, s, {others, count - found});
     }
   }
 
@@ -149,11 +157,14 @@ class DepthwiseStep final : public Step {
     float* room = cpu::thread_floats(cpu::Scratch::Gemm,
                                      static_cast<std::size_t>(FTWT_KERNEL(depthwise_scratch_floats)(window_)));
     cpu::DepthwiseChannels together = {};
+    int32_t list[kPooledTogether];
     const auto flush = [&] {
       if (together.count > 0) kernel(window_, together, node_.activation, room);
+      pool_written(state, output_, s, {list, together.count});
       together.count = 0;
     };
-    for_stored(state, s, channels, [&](int64_t channel) {
+    for_stored(state, s, channels, [&](int32_t channel) {
+      list[together.count] = channel;
       together.planes[together.count] = plane(state, s, channel);
       together.weights[together.count] = weights(channel);
       together.out[together.count] = out(state, s, channel);
@@ -165,12 +176,19 @@ class DepthwiseStep final : public Step {
   void run_planes(const State& state, int64_t s, cpu::ChannelList channels) const {
     const auto kernel = FTWT_KERNEL(depthwise_plane);
     const auto flat = FTWT_KERNEL(depthwise_flat);
-    for_stored(state, s, channels, [&](int64_t channel) {
+    int32_t list[kPooledTogether];
+    int64_t count = 0;
+    const auto flush = [&] { pool_written(state, output_, s, {list, std::exchange(count, 0)}); };
+    const int64_t most = std::clamp<int64_t>(kPooledFloats / output_.plane, 1, kPooledTogether);
+    for_stored(state, s, channels, [&](int32_t channel) {
       const float* x = plane(state, s, channel);
       float* y = out(state, s, channel);
       lanes_ == Lanes::Rows ? kernel(window_, x, weights(channel), node_.activation, y)
                             : flat(window_, inside_.data(), x, weights(channel), node_.activation, y);
+      list[count++] = channel;
+      if (count == most) flush();
     });
+    flush();
   }
 
   const Node& node_;

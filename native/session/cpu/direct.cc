@@ -6,6 +6,7 @@
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct_step.h"
+#include "session/cpu/planewise.h"
 
 namespace ftwt::session {
 namespace {
@@ -73,12 +74,14 @@ class InPlace final : public Direct {
  public:
   explicit InPlace(const Convolution& convolution) : Direct(convolution) {}
   const char* variant() const override { return variant_name(ConvVariant::InPlace); }
+  bool pools() const override { return c_.output.pooled >= 0 && pixel_blocks() == 1; }
 
   int64_t scratch_floats(int64_t samples) const override {
     return packs_panels(pixel_blocks()) ? std::min(samples, most_packed()) * packed_floats() : 0;
   }
 
   void run(const State& state) const override {
+    clear_pooled(state, c_.output, c_.gate);
     const int64_t group = packs_panels(pixel_blocks()) ? std::min(state.samples, most_packed()) : state.samples;
     for (int64_t first = 0; first < state.samples; first += group) {
       multiply(state, first, std::min(group, state.samples - first));
@@ -125,8 +128,11 @@ class InPlace final : public Direct {
           g.residual_stride = c_.residual->plane;
         }
         g.activation = c_.node->activation;
-        kernel_(g, packs ? packed_block(state, blocks, row, s, state.scratch + sample * packed_floats(), g)
-                         : blocks.rows(row, s));
+        const cpu::ChannelList rows =
+            packs ? packed_block(state, blocks, row, s, state.scratch + sample * packed_floats(), g)
+                  : blocks.rows(row, s);
+        kernel_(g, rows);
+        if (tasks.pixels == 1) pool_written(state, c_.output, s, rows);
       }
     });
   }
@@ -141,6 +147,7 @@ class Shifted final : public Direct {
     FTWT_KERNEL(shifted_offsets)(layout_, taps_.data());
   }
   const char* variant() const override { return variant_name(ConvVariant::Shifted); }
+  bool pools() const override { return c_.output.pooled >= 0 && pixel_blocks() == 1; }
 
   int64_t scratch_floats(int64_t samples) const override {
     return std::min<int64_t>(samples, std::max<int64_t>(1, (int64_t{1} << 20) / sample_floats())) * sample_floats() +
@@ -148,6 +155,7 @@ class Shifted final : public Direct {
   }
 
   void run(const State& state) const override {
+    clear_pooled(state, c_.output, c_.gate);
     const int64_t group = group_size(state, sample_floats());
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
@@ -176,7 +184,7 @@ class Shifted final : public Direct {
 
   void pack(const State& state, int64_t first, int64_t samples) const {
     const int64_t channels = c_.input.shape.c;
-    cpu::parallel_share(samples * channels, 16384 / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(samples * channels, kPlaneGrain / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
         if (j >= state.active(c_.input, first + s).count) continue;
@@ -229,6 +237,7 @@ class Shifted final : public Direct {
                  residuals != nullptr ? residuals + channel * c_.residual->plane + y * out.w : nullptr,
                  c_.node->activation, state.sample(c_.output, first + s) + channel * c_.output.plane + y * out.w);
         }
+        if (tasks.pixels == 1) pool_written(state, c_.output, first + s, rows);
       }
     });
   }
@@ -249,6 +258,7 @@ class Gathered final : public Direct {
     }
   }
   const char* variant() const override { return variant_name(ConvVariant::Gathered); }
+  bool pools() const override { return c_.output.pooled >= 0; }
 
   int64_t scratch_floats(int64_t samples) const override {
     const int64_t joined = c_.joins_samples() ? samples : 1;
@@ -256,6 +266,7 @@ class Gathered final : public Direct {
   }
 
   void run(const State& state) const override {
+    clear_pooled(state, c_.output, c_.gate);
     const int64_t joined = c_.joins_samples() ? state.samples : 1;
     PackedAlone alone(state, c_, true);
     if (!alone.each()) pack(state, joined);
@@ -280,7 +291,7 @@ class Gathered final : public Direct {
     const int64_t channels = c_.input.shape.c;
     const int64_t pixels = c_.output.shape.pixels();
     const int64_t work = c_.taps() * pixels;
-    cpu::parallel_share(state.samples * channels, 16384 / work + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(state.samples * channels, kPlaneGrain / work + 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t s = i / channels, j = i % channels;
         if (j >= state.active(c_.input, s).count) continue;
@@ -333,6 +344,7 @@ class Gathered final : public Direct {
                    residuals != nullptr ? residuals + channel * c_.residual->plane : nullptr, c_.node->activation,
                    state.sample(c_.output, s) + channel * c_.output.plane);
           }
+          pool_written(state, c_.output, s, rows);
         }
       }
     });

@@ -31,10 +31,12 @@ class Dots final : public Step {
         source_(window_pixels(convolution.window())),
         quads_(takes_quads(convolution)) {}
   const char* variant() const override { return variant_name(ConvVariant::Dots); }
+  bool pools() const override { return c_.output.pooled >= 0 && !quads_; }
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
   int64_t scratch_floats(int64_t samples) const override { return samples * x_floats(); }
 
   void run(const State& state) const override {
+    clear_pooled(state, c_.output, c_.gate);
     if (quads_) {
       pack_quads(state);
       multiply_quads(state);
@@ -62,7 +64,7 @@ class Dots final : public Step {
 
   void pack(const State& state) const {
     const int64_t pixels = c_.output.shape.pixels(), taps = c_.taps(), channels = c_.input.shape.c;
-    const int64_t grain = 16384 / (pixels * taps) + 1;
+    const int64_t grain = kPlaneGrain / (pixels * taps) + 1;
     cpu::parallel_share(state.samples * channels, grain, [&](int64_t begin, int64_t end, int) {
       for (int64_t s = begin / channels; s * channels < end; ++s) {
         const int64_t first = std::max(begin - s * channels, int64_t{0});
@@ -119,7 +121,9 @@ class Dots final : public Step {
           part.next = weights_.data() + from + floats * s / state.samples / 16 * 16;
           part.next_end = weights_.data() + from + floats * (s + 1) / state.samples;
         }
-        dots(part, pixels, blocks.rows(block, s));
+        const cpu::ChannelList rows = blocks.rows(block, s);
+        dots(part, pixels, rows);
+        pool_written(state, c_.output, s, rows);
       }
     });
   }

@@ -15,6 +15,11 @@ int64_t plane_floats(int64_t pixels) { return pixels < 64 ? pixels : spread_stri
 
 constexpr int64_t kSlack = 256;  // floats behind a value that whole tiles may read, and before it
 
+// For what predictors pool, behind each sample of every value, so that values of one shape lie alike.
+int64_t pooled_floats(const Plan& plan, const Shape& shape) {
+  return plan.dynamic_nodes() > 0 ? round_up(shape.c, 16) : 0;
+}
+
 // What a node reads and writes for the samples of a section, in floats: what the last-level cache keeps, or, where each
 // thread runs samples of its own and has a large second-level cache, half of these.
 constexpr int64_t kSectionFloats = 1 << 20;
@@ -62,6 +67,23 @@ const Section& place_in_section(const std::vector<Section>& sections, int32_t va
   life.first = value > 0 ? written.first : 0;
   if (life.last < sections.back().end) life.last = section_of(sections, life.last).end - 1;
   return written;
+}
+
+// Where a value's node may leave what predictors pool of it: planes that are just written are in the caches.
+void place_pooled(const Plan& plan, int32_t value, ValueLayout& layout) {
+  if (value == 0) return;
+  const Node& writes = plan.nodes[value - 1];
+  if (writes.kind != NodeKind::Conv && writes.kind != NodeKind::Depthwise) return;
+  if (writes.function || (writes.residual && writes.predictor)) return;  // further steps write
+  const Predictor* predictor = nullptr;
+  for (const Node& node : plan.nodes) {
+    if (!node.predictor || node.inputs[0] != value) continue;
+    if (predictor != nullptr && predictor->average != node.predictor->average) return;
+    predictor = &*node.predictor;
+  }
+  if (predictor == nullptr) return;
+  layout.pooled = layout.sample - pooled_floats(plan, layout.shape);
+  layout.pooled_average = predictor->average;
 }
 
 // A convolution's sums may take the place of the residual that they are added to, if nothing reads it any more.
@@ -119,8 +141,10 @@ Placement place(const Plan& plan, int64_t max_samples, int threads) {
   for (int32_t value = 0; value < count; ++value) {
     const Shape& shape = plan.shape(value);
     const int64_t plane = plane_floats(shape.pixels());
-    result.values.push_back({shape, plane, round_up(plane * shape.c, 16), 0, gates.of_value[value],
-                             gates.of_value[value] < 0 || gates.residual[value]});
+    const int64_t sample = round_up(plane * shape.c, 16) + pooled_floats(plan, shape);
+    result.values.push_back(
+        {shape, plane, sample, 0, gates.of_value[value], gates.of_value[value] < 0 || gates.residual[value]});
+    place_pooled(plan, value, result.values.back());
   }
   result.sections = sections_of(plan, result.values, max_samples, threads);
   const std::vector<Life> uses = lives_of(plan);

@@ -35,14 +35,28 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
   });
 }
 
-// out(sample)[channel]: the mean, or the largest, of the pixels of each stored plane.
+// out[channel]: the mean, or the largest, of the pixels of each listed plane of a sample.
+inline void pool_listed(const State& state, const ValueLayout& value, int64_t s, cpu::ChannelList list, bool average,
+                        float* out) {
+  const auto kernel = average ? FTWT_KERNEL(plane_means) : FTWT_KERNEL(plane_maxima);
+  kernel(state.sample(value, s), value.plane, value.shape.pixels(), list, out);
+}
+
+// Where a step leaves what predictors pool of its output: zeros of channels that it does not write, the others' as soon
+// as their planes are written.
+inline void clear_pooled(const State& state, const ValueLayout& value, int32_t gate) {
+  if (value.pooled < 0 || gate < 0) return;
+  for (int64_t s = 0; s < state.samples; ++s) std::fill_n(state.pooled(value, s), value.shape.c, 0.0f);
+}
+inline void pool_written(const State& state, const ValueLayout& value, int64_t s, cpu::ChannelList list) {
+  if (value.pooled >= 0) pool_listed(state, value, s, list, value.pooled_average, state.pooled(value, s));
+}
+
+// The mean, or the largest, of each stored plane of every sample, to out(sample).
 template <typename Out>
 void pool_planes(const State& state, const ValueLayout& value, bool average, const Out& out) {
-  const auto kernel = average ? FTWT_KERNEL(plane_means) : FTWT_KERNEL(plane_maxima);
-  const int64_t pixels = value.shape.pixels();
-  for_each_range(state, value.gate, value.shape.c, pixels, [&](int64_t s, cpu::ChannelList list) {
-    kernel(state.sample(value, s), value.plane, pixels, list, out(s));
-  });
+  for_each_range(state, value.gate, value.shape.c, value.shape.pixels(),
+                 [&](int64_t s, cpu::ChannelList list) { pool_listed(state, value, s, list, average, out(s)); });
 }
 
 // body(sample, channel, whether the gate lists it) for all channels of every sample.

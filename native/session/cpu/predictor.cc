@@ -48,6 +48,12 @@ class PredictorStep final : public Step {
   int64_t logit_stride() const { return round_up(node_.out.c, 64); }
 
   void pool(const State& state, float* features) const {
+    if (input_.pooled >= 0) {
+      for (int64_t s = 0; s < state.samples; ++s) {
+        std::copy_n(state.pooled(input_, s), input_.shape.c, features + s * feature_stride());
+      }
+      return;
+    }
     if (input_.gate >= 0) std::fill_n(features, state.samples * feature_stride(), 0.0f);
     pool_planes(state, input_, node_.predictor->average, [&](int64_t s) { return features + s * feature_stride(); });
   }

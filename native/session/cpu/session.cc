@@ -128,7 +128,7 @@ class CpuSession final : public Session {
   void add_node(int32_t i, Tuner& tuner) {
     const Node& node = plan_.nodes[i];
     const int32_t gate = placement_.gate_of_node[i];
-    const ValueLayout& output = placement_.values[i + 1];
+    ValueLayout& output = placement_.values[i + 1];
     std::vector<ValueLayout> inputs;
     for (int32_t value : node.inputs) inputs.push_back(placement_.values[value]);
     const auto add = [&](std::unique_ptr<Step> step) { steps_.push_back({i, std::move(step)}); };
@@ -158,6 +158,7 @@ class CpuSession final : public Session {
       case NodeKind::Reshape: add(make_reshape(node, inputs[0], output)); break;
       case NodeKind::Count: break;
     }
+    if (!steps_.back().step->pools()) output.pooled = -1;  // predictors do
     if (node.function &&
         (node.kind == NodeKind::Conv || node.kind == NodeKind::Depthwise || node.kind == NodeKind::Dense)) {
       add(make_function(node, output, gate));

@@ -19,6 +19,9 @@ struct ValueLayout {
   int32_t gate = -1;
   bool whole = true;   // the others are stored, too
   bool local = false;  // there only for the samples that run now
+  // Where its node leaves what predictors pool of it: floats from a sample's first plane to [c]; -1: it does not.
+  int64_t pooled = -1;
+  bool pooled_average = false;  // else the largest pixels
 
   bool lies_where(const ValueLayout& other) const { return offset == other.offset && local == other.local; }
 };
@@ -51,6 +54,8 @@ struct State {
     return (value.local ? local : values + first * value.sample) + value.offset + s * value.sample;
   }
 
+  float* pooled(const ValueLayout& value, int64_t s) const { return sample(value, s) + value.pooled; }
+
   int32_t* list(int32_t gate, int64_t s) const {
     return lists + (*gates)[gate].list_offset + (first + s) * (*gates)[gate].channels;
   }
@@ -76,6 +81,7 @@ class Step {
   virtual int64_t scratch_floats(int64_t /*samples*/) const { return 0; }
   virtual const char* variant() const = 0;
   virtual uint64_t weight_bytes() const { return 0; }
+  virtual bool pools() const { return false; }  // what predictors pool of its output, see ValueLayout
 };
 
 constexpr int64_t round_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }

@@ -5,6 +5,7 @@
 #include "cpu/cache.h"
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
+#include "session/cpu/planewise.h"
 
 namespace ftwt::session {
 namespace {
@@ -123,7 +124,7 @@ class Winograd final : public Step {
       }
       multiply_points(tiles, columns, rows, false, points, products);
     });
-    cpu::parallel_share(rows.count, 16384 / row_products + 1, [&](int64_t begin, int64_t end, int) {
+    cpu::parallel_share(rows.count, kPlaneGrain / row_products + 1, [&](int64_t begin, int64_t end, int) {
       write(state, 0, {rows.index + begin, end - begin}, products + begin * row_products,
             product_stride(shape_.tiles()), 0, shape_.tiles_h());
     });
