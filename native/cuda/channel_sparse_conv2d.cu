@@ -63,6 +63,7 @@ enum class Sums { Whole, Chained, Apart };
 struct Place {
   int row_tile, group, column_tile;
   int64_t sample;
+  int first_column, columns;  // active ones; none in blocks beyond them
 
   __device__ Place(const SparseProduct& p, int groups) {
     const int block = static_cast<int>(blockIdx.x), samples = static_cast<int>(p.n);
@@ -70,6 +71,11 @@ struct Place {
     sample = block / p.row_tiles % samples;
     group = block / p.row_tiles / samples % groups;
     column_tile = block / p.row_tiles / samples / groups;
+    // As many tiles as it takes, of about the same width.
+    const int count = p.columns.count(sample), tiles = max(1, (count + kTileColumns - 1) / kTileColumns);
+    const int width = (count + tiles * kGroupColumns - 1) / (tiles * kGroupColumns) * kGroupColumns;
+    first_column = column_tile * width;
+    columns = min(width, count - first_column);
   }
 };
 
@@ -82,20 +88,20 @@ __device__ float* partial_of(const SparseProduct& p, const Place& place, int spl
 // From sums [rows][kStrideSum], which all threads have written, to the target.
 template <class Tile>
 __device__ void write_tile(const SparseProduct& p, const Place& place, const float* sums) {
-  const int first_row = place.row_tile * Tile::kRows, first_column = place.column_tile * kTileColumns;
+  const int first_row = place.row_tile * Tile::kRows, first_column = place.first_column;
+  const int count = p.columns.count(place.sample), end = first_column + place.columns;
   __syncthreads();
-  if (p.packed) return write_packed<Tile>(p, place.sample, first_row, first_column, sums);
+  if (p.packed) {
+    return write_packed<Tile>(p, place.sample, first_row, first_column, end < count ? end : packed_channels(count),
+                              sums);
+  }
   const int32_t* list = p.columns.list(place.sample);
-  const int end = first_column + kTileColumns;
-  const int first = place.column_tile == 0 ? 0 : list[first_column];
-  const int last = end < p.columns.count(place.sample) ? list[end] : p.columns.c;
+  const int first = place.column_tile == 0 ? 0 : list[first_column], last = end < count ? list[end] : p.columns.c;
   write_channels<Tile>(p, place.sample, first_row, first_column, first, last, sums);
 }
 
 // Without active channels, the first tile still writes the zeros.
-__device__ bool has_work(const SparseProduct& p, const Place& place) {
-  return place.column_tile == 0 || place.column_tile * kTileColumns < p.columns.count(place.sample);
-}
+__device__ bool has_work(const Place& place) { return place.column_tile == 0 || place.columns > 0; }
 
 template <class Tile, Sums kSums>
 __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThreads)
@@ -104,7 +110,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   static_assert(Tile::kRows * kStrideSum <= kStages * kStageFloats, "the sums fit where the stages were");
   FTWT_SHARED(float, room, [kStages * kStageFloats]);
   const Place place(p, kSums == Sums::Apart ? p.groups : 1);
-  if (!has_work(p, place)) return;
+  if (!has_work(place)) return;
   const int first_row = place.row_tile * Tile::kRows;
   const int rows = min(Tile::kRows, p.h.rows * p.w.rows - first_row);
   const int channels = packed_channels(p.depth.count(place.sample));
@@ -117,35 +123,40 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   const int last_step = first_step(first_split + splits_of_block);
   int step = first_step(first_split);
   // Warps beyond the rows or the active columns only load.
-  const int columns = p.columns.count(place.sample) - place.column_tile * kTileColumns;
-  const bool multiplies = Tile::Warp::row() < rows && Tile::Warp::column() < columns;
+  const int groups = Tile::Warp::row() < rows ? Tile::Warp::groups(place.columns) : 0;
   Tile tile, total;
   if (step < last_step) {
     PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
     FTWT_SHARED(typename FilterLoader<Tile>::Room, filter_room, );
-    FilterLoader<Tile> filter(p, place.sample, place.column_tile * kTileColumns, channels, step, filter_room);
+    FilterLoader<Tile> filter(p, place.sample, place.first_column, place.columns, channels, step, filter_room);
     int loaded = step, filled = 0, used = 0;  // steps, the stage of the next one, and that of this one
-    const auto load = [&] {
-      if (loaded++ < last_step) {
-        float* stage = room + filled * kStageFloats;
-        pixels.load(stage);
-        filter.load(stage + kFloatsA);
-        filled = filled + 1 == kStages ? 0 : filled + 1;
+    const auto begin_load = [&] {
+      if (loaded < last_step) {
+        pixels.load(room + filled * kStageFloats);
+        filter.fetch();
       }
       cp_async_commit();
     };
+    const auto end_load = [&] {
+      if (loaded++ < last_step) {
+        filter.put(room + filled * kStageFloats + kFloatsA);
+        filled = filled + 1 == kStages ? 0 : filled + 1;
+      }
+    };
     for (int i = 0; i < kStages - 1; ++i) {
       __syncthreads();
-      load();
+      begin_load();
+      end_load();
     }
     for (int split = first_split; split < first_split + splits_of_block; ++split) {
       for (const int end = first_step(split + 1); step < end; ++step) {
         cp_async_wait<kStages - 2>();
         __syncthreads();
-        load();
+        begin_load();
         const float* stage = room + used * kStageFloats;
-        if (multiplies) tile.add_product(stage, stage + kFloatsA);
+        if (groups > 0) tile.add_product(stage, stage + kFloatsA, groups);
         used = used + 1 == kStages ? 0 : used + 1;
+        end_load();
       }
       if constexpr (kSums == Sums::Whole) continue;
       if constexpr (kSums == Sums::Apart) {
@@ -172,7 +183,7 @@ template <class Tile>
 __global__ void __launch_bounds__(Tile::kThreads) add_partials_kernel(SparseProduct p) {
   FTWT_SHARED(float, room, [Tile::kRows * kStrideSum]);
   const Place place(p, 1);
-  if (!has_work(p, place)) return;
+  if (!has_work(place)) return;
   const int rows = min(Tile::kRows, p.h.rows * p.w.rows - place.row_tile * Tile::kRows);
   constexpr int kQuads = kTileColumns / 4;
   const auto* partials = reinterpret_cast<const float4*>(partial_of<Tile>(p, place, 0));
@@ -253,12 +264,15 @@ int splits_of(const SparseProduct& p) {
   return splits;
 }
 
-// Large tiles read the filter half as often as medium ones, but need enough blocks and images that fill them.
+// Large tiles read the filter half as often as medium ones, but need images that fill them, enough blocks, and no more
+// rounds of blocks: a multiprocessor has two of them at once, or four medium ones.
 bool large_tiles_pay(int64_t rows, int64_t columns, int64_t n) {
   const int64_t large = (rows + 127) / 128, medium = (rows + 63) / 64;
   const bool full = 2 * large * kFullShare <= medium * (kFullShare + 1);
-  const int64_t blocks = n * large * ((columns + kTileColumns - 1) / kTileColumns);
-  return full && blocks >= kBlocksPerMultiprocessor * current_limits().multiprocessors;
+  const int64_t tiles = n * ((columns + kTileColumns - 1) / kTileColumns);
+  const int64_t at_once = kBlocksPerMultiprocessor * current_limits().multiprocessors;
+  const auto rounds = [](int64_t blocks, int64_t at_once) { return (blocks + at_once - 1) / at_once; };
+  return full && tiles * large >= at_once && rounds(tiles * large, at_once) <= rounds(tiles * medium, 2 * at_once);
 }
 
 template <template <int, int> class Tile>

@@ -98,9 +98,10 @@ class PixelLoader {
   int h_[kPerThread], w_[kPerThread], offset_[kPerThread];
 };
 
-// Gathers the columns of a tile from the filter: a warp takes whole rows, so that a copy touches few lines. Which rows
-// they are is worked out by the first threads, a step ahead. What lies beyond the last channel of the depth is read
-// from that channel, and meets zeros; nobody takes columns beyond the last one.
+// Gathers the columns of a tile from the filter: a warp takes whole rows, so that a load touches few lines. `fetch`
+// begins the loads and `put` takes what they brought to a tile, so that a product hides them. Which rows they are is
+// worked out by the first threads, a step ahead. What lies beyond the last channel of the depth is read from that
+// channel, and meets zeros; nobody takes columns beyond the last one.
 template <class Tile>
 class FilterLoader {
  public:
@@ -109,8 +110,8 @@ class FilterLoader {
   };
 
   // There are active channels on both sides.
-  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int channels, int first_step,
-                          Room& room)
+  __device__ FilterLoader(const SparseProduct& p, int64_t sample, int first_column, int columns, int channels,
+                          int first_step, Room& room)
       : p_(p),
         room_(room),
         depth_list_(p.depth.list(sample)),
@@ -118,34 +119,43 @@ class FilterLoader {
         channels_(channels),
         cursor_{static_cast<int>(threadIdx.x), 0, 0} {
     const int32_t* list = p.columns.list(sample);
-    const int last = p.columns.count(sample) - 1;
-    sets_ = min(kSets, (last - first_column) / 32 + 1);
+    sets_ = (columns - 1) / 32 + 1;
 #pragma unroll
-    for (int i = 0; i < kSets; ++i) columns_[i] = list[min(first_column + lane() + 32 * i, last)];
+    for (int i = 0; i < kSets; ++i) columns_[i] = list[first_column + min(lane() + 32 * i, columns - 1)];
     cursor_.advance(first_step * kTileDepth, channels_, p_.w.taps);
     look_up();
     prepare();
   }
 
   // After a barrier behind the call before, or behind the constructor.
-  __device__ __forceinline__ void load(float* b) {
+  __device__ __forceinline__ void fetch() {
 #pragma unroll
-    for (int i = 0; i < kTileDepth / kWarps; ++i) {
-      const int row = warp() + i * kWarps;
-      const float* from = p_.filter + static_cast<int64_t>(room_.rows[current_][row]) * p_.columns.c;
-      float* to = b + row * kStrideB + lane();
+    for (int i = 0; i < kRowsOfWarp; ++i) {
+      const float* from = p_.filter + static_cast<int64_t>(room_.rows[current_][warp() + i * kWarps]) * p_.columns.c;
 #pragma unroll
       for (int set = 0; set < kSets; ++set) {
-        if (set < sets_) cp_async<4>(to + 32 * set, from + columns_[set]);
+        if (set < sets_) values_[i][set] = from[columns_[set]];
       }
     }
     current_ ^= 1;
     prepare();
   }
 
+  __device__ __forceinline__ void put(float* b) const {
+    float* to = b + warp() * kStrideB + lane();
+#pragma unroll
+    for (int i = 0; i < kRowsOfWarp; ++i) {
+#pragma unroll
+      for (int set = 0; set < kSets; ++set) {
+        if (set < sets_) to[i * kWarps * kStrideB + 32 * set] = values_[i][set];
+      }
+    }
+  }
+
  private:
   static constexpr int kWarps = Tile::kThreads / 32;
   static constexpr int kSets = kTileColumns / 32;
+  static constexpr int kRowsOfWarp = kTileDepth / kWarps;
   static_assert(kTileDepth % kWarps == 0 && kTileColumns % 32 == 0);
 
   static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
@@ -171,6 +181,7 @@ class FilterLoader {
   DepthCursor cursor_;
   int depth_channel_, sets_, current_ = 0;
   int columns_[kSets];
+  float values_[kRowsOfWarp][kSets];
 };
 
 }  // namespace ftwt::cuda

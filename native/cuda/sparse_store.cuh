@@ -9,9 +9,9 @@ __device__ __forceinline__ float finish_sum(const SparseProduct& p, float sum, i
   return activate(p.bias == nullptr ? sum : sum + p.bias[channel], p.activation);
 }
 
-// Writes the packed channels of the tile's pixels, the columns from first_column on, and the zeros behind the last.
+// Writes the packed channels of the tile's pixels, columns [first_column, end), and the zeros behind the last.
 template <class Tile>
-__device__ void write_packed(const SparseProduct& p, int64_t sample, int first_row, int first_column,
+__device__ void write_packed(const SparseProduct& p, int64_t sample, int first_row, int first_column, int end,
                              const float* sums) {
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int pixels = p.h.rows * p.w.rows;  // all of the target's
@@ -21,7 +21,7 @@ __device__ void write_packed(const SparseProduct& p, int64_t sample, int first_r
   for (int row = warp; row < min(Tile::kRows, pixels - first_row); row += Tile::kThreads / 32) {
     float* target = image + static_cast<int64_t>(first_row + row) * width;
     const float* from = sums + row * kStrideSum - first_column;
-    for (int column = first_column + lane; column < min(first_column + kTileColumns, width); column += 32) {
+    for (int column = first_column + lane; column < min(end, width); column += 32) {
       target[column] = column < count ? finish_sum(p, from[column], list[column]) : 0.0f;
     }
   }

@@ -1,6 +1,6 @@
 // Products of two tiles in shared memory, kept in registers: by multiply-adds, or by the tensor cores in TF32. Both
 // read the same layout: a [rows][kTileDepth + 4], b [kTileDepth][kTileColumns + 8], sums [rows][kTileColumns + 4]. With
-// these paddings every read is free of bank conflicts.
+// these paddings every read is free of bank conflicts. Columns are computed in groups of 16, the active ones alone.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -15,23 +15,34 @@ constexpr int kTileDepth = 16;
 constexpr int kStrideA = kTileDepth + 4;
 constexpr int kStrideB = kTileColumns + 8;
 constexpr int kStrideSum = kTileColumns + 4;
+constexpr int kGroupColumns = 16;
 
-// The part of a tile that is one warp's.
+// The part of a tile that is one warp's: neighbouring rows, and every kWarpsAcross-th group of columns, so that the
+// warps share whatever groups there are.
 template <int kRowsOfTile, int kThreads>
 struct WarpTile {
   static constexpr int kRows = kRowsOfTile < 32 ? kRowsOfTile : 32;
-  static constexpr int kColumns = kTileColumns * kRowsOfTile / (kThreads / 32) / kRows;
+  static constexpr int kWarpsAcross = kThreads / 32 / (kRowsOfTile / kRows);
+  static constexpr int kGroups = kTileColumns / kGroupColumns / kWarpsAcross;
 
   static __device__ __forceinline__ int row() { return warp() / kWarpsAcross * kRows; }
-  static __device__ __forceinline__ int column() { return warp() % kWarpsAcross * kColumns; }
+  static __device__ __forceinline__ int column(int group) {
+    return (warp() % kWarpsAcross + group * kWarpsAcross) * kGroupColumns;
+  }
+  // How many of this warp's groups hold any of the first `columns` of the tile.
+  static __device__ __forceinline__ int groups(int columns) {
+    int count = 0;
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) count += column(group) < columns ? 1 : 0;
+    return count;
+  }
   static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
 
  private:
-  static constexpr int kWarpsAcross = kTileColumns / kColumns;
   static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
 };
 
-// A thread owns four neighbouring columns in every kRowStep-th row of its warp.
+// A thread owns four neighbouring columns of each group, in every eighth row of its warp.
 template <int kRowsOfTile, int kThreadsOfTile>
 class FmaTile {
  public:
@@ -39,9 +50,48 @@ class FmaTile {
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
-  __device__ __forceinline__ void add_product(const float* a, const float* b) {
+  // Of the warp's first `groups`.
+  __device__ __forceinline__ void add_product(const float* a, const float* b, int groups) {
+    groups == Warp::kGroups ? multiply<Warp::kGroups>(a, b) : multiply<1>(a, b);
+  }
+
+  // sums [rows][kStride]
+  template <int kStride>
+  __device__ __forceinline__ void store(float* sums, int rows) const {
+#pragma unroll
+    for (int i = 0; i < kPerThread; ++i) {
+      if (row() + i * kRowStep >= rows) break;
+#pragma unroll
+      for (int group = 0; group < Warp::kGroups; ++group) {
+        const float* sum = sum_[i][group];
+        *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStride + Warp::column(group) + own_column()) =
+            make_float4(sum[0], sum[1], sum[2], sum[3]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void add(const FmaTile& other) {
+#pragma unroll
+    for (int i = 0; i < kPerThread; ++i) {
+#pragma unroll
+      for (int group = 0; group < Warp::kGroups; ++group) {
+#pragma unroll
+        for (int j = 0; j < 4; ++j) sum_[i][group][j] += other.sum_[i][group][j];
+      }
+    }
+  }
+
+ private:
+  static constexpr int kRowStep = 8;
+  static constexpr int kPerThread = Warp::kRows / kRowStep;
+  static_assert(Warp::kGroups <= 2, "one group or all of them");
+
+  static __device__ __forceinline__ int row() { return Warp::row() + Warp::lane() / 4; }
+  static __device__ __forceinline__ int own_column() { return Warp::lane() % 4 * 4; }
+
+  template <int kGroups>
+  __device__ __forceinline__ void multiply(const float* a, const float* b) {
     const float* own_a = a + row() * kStrideA;
-    const float* own_b = b + column();
 #pragma unroll
     for (int k = 0; k < kTileDepth; k += 4) {
       float left[kPerThread][4];
@@ -52,44 +102,24 @@ class FmaTile {
       }
 #pragma unroll
       for (int step = 0; step < 4; ++step) {
-        const float4 right = *reinterpret_cast<const float4*>(own_b + (k + step) * kStrideB);
 #pragma unroll
-        for (int i = 0; i < kPerThread; ++i) {
-          sum_[i][0] = fmaf(left[i][step], right.x, sum_[i][0]);
-          sum_[i][1] = fmaf(left[i][step], right.y, sum_[i][1]);
-          sum_[i][2] = fmaf(left[i][step], right.z, sum_[i][2]);
-          sum_[i][3] = fmaf(left[i][step], right.w, sum_[i][3]);
+        for (int group = 0; group < kGroups; ++group) {
+          const float4 right =
+              *reinterpret_cast<const float4*>(b + (k + step) * kStrideB + Warp::column(group) + own_column());
+#pragma unroll
+          for (int i = 0; i < kPerThread; ++i) {
+            float* sum = sum_[i][group];
+            sum[0] = fmaf(left[i][step], right.x, sum[0]);
+            sum[1] = fmaf(left[i][step], right.y, sum[1]);
+            sum[2] = fmaf(left[i][step], right.z, sum[2]);
+            sum[3] = fmaf(left[i][step], right.w, sum[3]);
+          }
         }
       }
     }
   }
 
-  // sums [rows][kStride]
-  template <int kStride>
-  __device__ __forceinline__ void store(float* sums, int rows) const {
-#pragma unroll
-    for (int i = 0; i < kPerThread; ++i) {
-      if (row() + i * kRowStep >= rows) break;
-      *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStride + column()) =
-          make_float4(sum_[i][0], sum_[i][1], sum_[i][2], sum_[i][3]);
-    }
-  }
-
-  __device__ __forceinline__ void add(const FmaTile& other) {
-#pragma unroll
-    for (int i = 0; i < kPerThread; ++i) {
-      for (int j = 0; j < 4; ++j) sum_[i][j] += other.sum_[i][j];
-    }
-  }
-
- private:
-  static constexpr int kRowStep = 32 / (Warp::kColumns / 4);
-  static constexpr int kPerThread = Warp::kRows / kRowStep;
-
-  static __device__ __forceinline__ int row() { return Warp::row() + Warp::lane() / (Warp::kColumns / 4); }
-  static __device__ __forceinline__ int column() { return Warp::column() + Warp::lane() % (Warp::kColumns / 4) * 4; }
-
-  float sum_[kPerThread][4] = {};
+  float sum_[kPerThread][Warp::kGroups][4] = {};
 };
 
 // Sums are float32. kRounded: b holds numbers of TF32 already.
@@ -100,44 +130,19 @@ class Tf32Tile {
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
-  __device__ __forceinline__ void add_product(const float* a, const float* b) {
-    const int lane = Warp::lane();
-    // For ldmatrix: pairs of 16-bit columns are floats, matrices 0 and 1 lie below each other, 2 and 3 beside them.
-    const float* own_a = a + (Warp::row() + lane % 16) * kStrideA + lane / 16 * 4;
-    const float* own_b = b + lane % 4 * kStrideB + Warp::column() + lane / 4;
-#pragma unroll
-    for (int k = 0; k < kTileDepth; k += 8) {
-      uint32_t left[kTilesDown][4];
-#pragma unroll
-      for (int i = 0; i < kTilesDown; ++i) {
-        ldmatrix_x4(left[i], own_a + 16 * i * kStrideA + k);
-#pragma unroll
-        for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(__uint_as_float(left[i][r]));
-      }
-#pragma unroll
-      for (int j = 0; j < kTilesAcross; ++j) {
-        uint32_t right[2];
-#pragma unroll
-        for (int r = 0; r < 2; ++r) {
-          const float value = own_b[(k + 4 * r) * kStrideB + 8 * j];
-          right[r] = kRounded ? __float_as_uint(value) : to_tf32(value);
-        }
-#pragma unroll
-        for (int i = 0; i < kTilesDown; ++i) mma_tf32(sum_[i][j], left[i], right);
-      }
-    }
+  __device__ __forceinline__ void add_product(const float* a, const float* b, int groups) {
+    groups == Warp::kGroups ? multiply<Warp::kGroups>(a, b) : multiply<1>(a, b);
   }
 
   template <int kStride>
   __device__ __forceinline__ void store(float* sums, int rows) const {
     const int lane = Warp::lane(), row = Warp::row() + lane / 4;
-    float* own = sums + row * kStride + Warp::column() + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < 2 * kTilesDown; ++i) {
       if (row + 8 * i >= rows) break;
 #pragma unroll
       for (int j = 0; j < kTilesAcross; ++j) {
-        *reinterpret_cast<float2*>(own + 8 * i * kStride + 8 * j) =
+        *reinterpret_cast<float2*>(sums + (row + 8 * i) * kStride + column(j) + lane % 4 * 2) =
             make_float2(sum_[i / 2][j][i % 2 * 2], sum_[i / 2][j][i % 2 * 2 + 1]);
       }
     }
@@ -148,6 +153,7 @@ class Tf32Tile {
     for (int i = 0; i < kTilesDown; ++i) {
 #pragma unroll
       for (int j = 0; j < kTilesAcross; ++j) {
+#pragma unroll
         for (int r = 0; r < 4; ++r) sum_[i][j][r] += other.sum_[i][j][r];
       }
     }
@@ -155,7 +161,42 @@ class Tf32Tile {
 
  private:
   static constexpr int kTilesDown = Warp::kRows / 16;
-  static constexpr int kTilesAcross = Warp::kColumns / 8;
+  static constexpr int kTilesOfGroup = kGroupColumns / 8;
+  static constexpr int kTilesAcross = Warp::kGroups * kTilesOfGroup;
+  static_assert(Warp::kGroups <= 2, "one group or all of them");
+
+  static __device__ __forceinline__ int column(int tile) {
+    return Warp::column(tile / kTilesOfGroup) + tile % kTilesOfGroup * 8;
+  }
+
+  template <int kGroups>
+  __device__ __forceinline__ void multiply(const float* a, const float* b) {
+    const int lane = Warp::lane();
+    // For ldmatrix: pairs of 16-bit columns are floats, matrices 0 and 1 lie below each other, 2 and 3 beside them.
+    const float* own_a = a + (Warp::row() + lane % 16) * kStrideA + lane / 16 * 4;
+    const float* own_b = b + lane % 4 * kStrideB + lane / 4;
+#pragma unroll
+    for (int k = 0; k < kTileDepth; k += 8) {
+      uint32_t left[kTilesDown][4];
+#pragma unroll
+      for (int i = 0; i < kTilesDown; ++i) {
+        ldmatrix_x4(left[i], own_a + 16 * i * kStrideA + k);
+#pragma unroll
+        for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(__uint_as_float(left[i][r]));
+      }
+#pragma unroll
+      for (int j = 0; j < kGroups * kTilesOfGroup; ++j) {
+        uint32_t right[2];
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+          const float value = own_b[(k + 4 * r) * kStrideB + column(j)];
+          right[r] = kRounded ? __float_as_uint(value) : to_tf32(value);
+        }
+#pragma unroll
+        for (int i = 0; i < kTilesDown; ++i) mma_tf32(sum_[i][j], left[i], right);
+      }
+    }
+  }
 
   float sum_[kTilesDown][kTilesAcross][4] = {};
 };
