@@ -4,9 +4,10 @@
 // the loop over the depth ends where the sample's depth does. Work falls with both counts; so does what is read.
 //
 //   1. active_channels.cu lists the active channels and packs x, so that a row of a tile is read in 16-byte pieces.
-//   2. A block computes rows x 64 columns, 16 deep per step, with three stages of cp.async: packed pixels (out-of-image
-//      taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along the
-//      columns, which are neighbours but for the masked channels between. Where one sample has too few tiles for a
+//   2. A block computes rows x 64 columns, 16 deep per step, with three stages of shared memory: packed pixels (out-of-
+//      image taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along
+//      the columns, which are neighbours but for the masked channels between. A sample's active columns are spread
+//      evenly over as many tiles as it takes, and computed in groups of 16. Where one sample has too few tiles for a
 //      device, the depth is cut into splits, whose sums are added up in their order. Where the batch is small, blocks
 //      share the splits of a tile, and another launch adds them up. The number of splits is a matter of the shape, so
 //      that a sample has the same sums in every batch.
@@ -127,19 +128,20 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   Tile tile, total;
   if (step < last_step) {
     PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
-    FTWT_SHARED(typename FilterLoader<Tile>::Room, filter_room, );
-    FilterLoader<Tile> filter(p, place.sample, place.first_column, place.columns, channels, step, filter_room);
+    using Filter = FilterLoader<Tile, kSums != Sums::Apart>;
+    FTWT_SHARED(typename Filter::Room, filter_room, );
+    Filter filter(p, place.sample, place.first_column, place.columns, channels, step, filter_room);
     int loaded = step, filled = 0, used = 0;  // steps, the stage of the next one, and that of this one
     const auto begin_load = [&] {
       if (loaded < last_step) {
         pixels.load(room + filled * kStageFloats);
-        filter.fetch();
+        filter.begin(room + filled * kStageFloats + kFloatsA);
       }
       cp_async_commit();
     };
     const auto end_load = [&] {
       if (loaded++ < last_step) {
-        filter.put(room + filled * kStageFloats + kFloatsA);
+        filter.finish(room + filled * kStageFloats + kFloatsA);
         filled = filled + 1 == kStages ? 0 : filled + 1;
       }
     };
