@@ -1,6 +1,6 @@
 // The ways to run a convolution over planes. `shifted`, `strips`, `gathered` and `in place` add the same products
 // in the same order, to the same bits, but for last pixels (cpu/planes/last_pixels.h) of all but strips; dot products
-// and the two Winograd transforms round differently.
+// and the Winograd transforms round differently.
 #pragma once
 #include <memory>
 #include <optional>
@@ -28,7 +28,7 @@ struct Convolution {
   bool joins_samples() const { return gate < 0 && input.gate < 0; }
 };
 
-enum class ConvVariant { InPlace, Shifted, Strips, Gathered, Dots, Winograd2, Winograd4 };
+enum class ConvVariant { InPlace, Shifted, Strips, Gathered, Dots, Winograd2, Winograd4, WinogradPoints };
 
 const char* variant_name(ConvVariant variant);
 std::vector<ConvVariant> possible_variants(const Convolution& convolution);

@@ -1,11 +1,11 @@
 #include "session/cpu/direct.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct_step.h"
+#include "session/cpu/packed_alone.h"
 #include "session/cpu/planewise.h"
 
 namespace ftwt::session {
@@ -21,32 +21,6 @@ constexpr int64_t kShiftedTaskVectors = 24;
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
-
-// Channels for each thread from which it packs the pixels of a lone image for itself.
-constexpr int64_t kRowsToPackAlone = 32;
-
-// Whether each thread packs a lone image's pixels for itself, and which have: each reads what it packed from its own
-// caches and waits for nobody, which costs less than reading most of it from others'.
-class PackedAlone {
- public:
-  // `whole`: each task reads all of the pixels.
-  PackedAlone(const State& state, const Convolution& c, bool whole)
-      : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostCopies &&
-              c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()) {}
-  bool each() const { return each_; }
-  // The thread's copy, which pack(to) writes when it first asks.
-  template <typename Pack>
-  const float* copy(int thread, int64_t floats, const Pack& pack) {
-    float* to = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(floats + kSlack));
-    if (!std::exchange(packed_[thread], true)) pack(to);
-    return to;
-  }
-
- private:
-  static constexpr int kMostCopies = 64;
-  bool each_;
-  bool packed_[kMostCopies] = {};
-};
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
 // that they are read once for all samples; else blocks of pixels, so that each is read once for all channels.
