@@ -94,6 +94,16 @@ const cases: Record<string, Case[]> = {
     { size: 20, channels: [24, 64, 40], kernelSize: 3 },
     { size: 28, channels: [128, 72, 120], kernelSize: 3 },
   ],
+  'winograd points': [
+    { size: 8, channels: [24, 130, 72], kernelSize: 3 },
+    { size: 7, channels: [33, 70, 19], kernelSize: 3 },
+    { size: 4, channels: [40, 300, 33], kernelSize: 3 },
+    { size: 3, channels: [9, 17, 20], kernelSize: 3 },
+    { size: 2, channels: [65, 33, 9], kernelSize: 3 },
+    { size: 1, channels: [20, 12], kernelSize: 3 },
+    { size: [3, 6], channels: [40, 64, 33], kernelSize: 3 },
+    { size: [5, 7], channels: [9, 5, 33], kernelSize: 3 },
+  ],
 };
 
 function modelOfCase(
@@ -210,6 +220,7 @@ test('threads that pack the pixels of an image for themselves', () => {
       { size: 7, channels: [9, 200], kernelSize: 3 },
       { size: 12, channels: [9, 130], kernelSize: 3, strides: 2 },
     ],
+    'winograd points': [{ size: 5, channels: [9, 200], kernelSize: 3 }],
   });
 });
 
@@ -310,6 +321,7 @@ test('sums in the place of their residual', () => {
     'dot products': 2,
     'winograd 2x2': 9,
     'winograd 4x4': 18,
+    'winograd points': 5,
   };
   const args = { filters: 12, kernelSize: 3, padding: 'same' } as const;
   const conv = (activation: 'relu' | 'linear') => tf.layers.conv2d({ ...args, activation });

@@ -9,7 +9,7 @@ namespace {
 constexpr int kPoints = cpu::PointProducts::kPoints;
 constexpr int kTiles = cpu::PointProducts::kTiles;
 constexpr int kMostRows = kLanes == 16 ? 6 : 2;  // their sums, a column's tiles and a weight fill the register file
-constexpr int64_t kDepth = 128;                  // columns whose tiles stay in the first-level cache
+constexpr int64_t kDepth = 64;                   // columns whose weights and tiles stay in the first-level cache
 constexpr int64_t kAhead = 16;                   // columns
 
 typedef float Four __attribute__((vector_size(16)));
