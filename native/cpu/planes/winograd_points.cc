@@ -89,7 +89,7 @@ FTWT_INLINE void multiply_rows(const cpu::PointProducts& p, const int32_t* rows,
 }  // namespace
 
 std::size_t point_scratch_floats(const cpu::WinogradShape& shape) {
-  return static_cast<std::size_t>((2 * shape.tiles_h() + 2) * (2 * shape.tiles_w() + 2));
+  return static_cast<std::size_t>((2 * shape.tiles_h() + 2) * (2 * shape.tiles_w() + 2) + kLanes);
 }
 
 void point_tiles(const cpu::WinogradShape& s, const float* plane, float* scratch, float* tiles, int64_t group_stride) {
@@ -97,23 +97,27 @@ void point_tiles(const cpu::WinogradShape& s, const float* plane, float* scratch
   memset(scratch, 0, static_cast<size_t>(width * height) * sizeof(float));
   const int64_t columns = s.w < width - s.pad_left ? s.w : width - s.pad_left;
   for (int64_t y = 0; y < s.h && y + s.pad_top < height; ++y) {
-    memcpy(scratch + (y + s.pad_top) * width + s.pad_left, plane + y * s.w,
-           static_cast<size_t>(columns) * sizeof(float));
+    float* row = scratch + (y + s.pad_top) * width + s.pad_left;
+    // The zeros behind a row reach into the next, which comes after it.
+    for (int64_t x = 0; x < columns; x += kLanes) store(row + x, load_some(plane + y * s.w + x, columns - x));
   }
   int64_t tile = 0;
-  const auto place = [&] { return tiles + tile / kTiles * group_stride + tile % kTiles * kPoints; };
+  float* group = tiles;
+  const auto next = [&] {
+    if (++tile % kTiles == 0) group += group_stride;
+  };
   for (int64_t y = 0; y < s.tiles_h(); ++y) {
-    for (int64_t x = 0; x < s.tiles_w(); ++x, ++tile) {
+    for (int64_t x = 0; x < s.tiles_w(); ++x, next()) {
       Four v[4];
       for (int i = 0; i < 4; ++i) v[i] = load_four(scratch + (2 * y + i) * width + 2 * x);
       input_rows(v);
       transpose_four(v);
       input_rows(v);
       // Points lie column by column.
-      for (int i = 0; i < 4; ++i) store_four(place() + 4 * i, v[i]);
+      for (int i = 0; i < 4; ++i) store_four(group + tile % kTiles * kPoints + 4 * i, v[i]);
     }
   }
-  for (; tile % kTiles != 0; ++tile) memset(place(), 0, kPoints * sizeof(float));
+  for (; tile % kTiles != 0; next()) memset(group + tile % kTiles * kPoints, 0, kPoints * sizeof(float));
 }
 
 void point_products(const cpu::PointProducts& p, cpu::ChannelList rows) {
@@ -145,6 +149,7 @@ void point_products(const cpu::PointProducts& p, cpu::ChannelList rows) {
 void point_outputs(const cpu::WinogradShape& s, const float* sums, float bias, float* plane) {
   const int64_t width = 2 * s.tiles_w();
   const int64_t tiles = s.tiles();
+  int64_t column = 0;
   for (int64_t first = 0; first < tiles; first += kTiles, sums += kTiles * kPoints) {
     Four top[4], bottom[4];  // of each tile; then of each column of points, with lanes for tiles
     for (int t = 0; t < kTiles; ++t) {
@@ -156,14 +161,21 @@ void point_outputs(const cpu::WinogradShape& s, const float* sums, float bias, f
     transpose_four(top);
     transpose_four(bottom);
     // Points lie column by column: what was summed first are the columns.
-    const Four outputs[4] = {top[0] + top[1] + top[2] + bias, bottom[0] + bottom[1] + bottom[2] + bias,
-                             top[1] - top[2] - top[3] + bias, bottom[1] - bottom[2] - bottom[3] + bias};
+    const Four left[2] = {top[0] + top[1] + top[2] + bias, top[1] - top[2] - top[3] + bias};
+    const Four right[2] = {bottom[0] + bottom[1] + bottom[2] + bias, bottom[1] - bottom[2] - bottom[3] + bias};
+    float rows[2][2 * kTiles];
+    for (int y = 0; y < 2; ++y) {
+      store_four(rows[y], __builtin_shuffle(left[y], right[y], Lanes4{0, 4, 1, 5}));
+      store_four(rows[y] + 4, __builtin_shuffle(left[y], right[y], Lanes4{2, 6, 3, 7}));
+    }
     for (int t = 0; t < kTiles && first + t < tiles; ++t) {
-      float* to = plane + (first + t) / s.tiles_w() * 2 * width + (first + t) % s.tiles_w() * 2;
-      to[0] = outputs[0][t];
-      to[1] = outputs[1][t];
-      to[width] = outputs[2][t];
-      to[width + 1] = outputs[3][t];
+      memcpy(plane + column, rows[0] + 2 * t, 2 * sizeof(float));
+      memcpy(plane + width + column, rows[1] + 2 * t, 2 * sizeof(float));
+      column += 2;
+      if (column == width) {
+        column = 0;
+        plane += 2 * width;
+      }
     }
   }
 }

@@ -133,11 +133,14 @@ class WinogradPoints final : public Step {
     const auto outputs = FTWT_KERNEL(point_outputs);
     const auto finish = FTWT_KERNEL(finish_rows);
     const int64_t width = 2 * shape_.tiles_w();
+    // Where rows have no column too many, all of them are one.
+    const bool one_row = width == shape_.out_w;
+    const int64_t height = one_row ? 1 : shape_.out_h, out_w = shape_.out_h * shape_.out_w / height;
     float* plane = cpu::thread_floats(cpu::Scratch::Gather, static_cast<std::size_t>(kTiles * groups() * 4 + width));
     for (int64_t m = 0; m < rows.count; ++m) {
       const int64_t channel = rows.index[m];
       outputs(shape_, sums + m * stride, c_.node->bias.empty() ? 0.0f : c_.node->bias[channel], plane);
-      finish(plane, width, shape_.out_h, shape_.out_w,
+      finish(plane, width, height, out_w,
              c_.residual ? state.sample(*c_.residual, s) + channel * c_.residual->plane : nullptr, c_.node->activation,
              state.sample(c_.output, s) + channel * c_.output.plane);
     }
