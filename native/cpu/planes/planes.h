@@ -1,6 +1,7 @@
 // Kernels on images kept as planes [c, h * w]: what compiled networks run on. A channel's pixels are contiguous, so a
 // channel that is not active costs nothing: its plane is neither written nor read, and no list of channels ever needs a
-// gather of activations. Vector lanes are pixels (or Winograd tiles); weights are broadcast from where they lie.
+// gather of activations. Vector lanes are pixels (or Winograd tiles) and weights are broadcast from where they lie; or
+// lanes are a tile's points and weights are vectors.
 //
 // Sums run in one order, input channels outermost and taps innermost, whatever the tiling (but see lone_pixels): an
 // output has the same bits in any batch, on any number of threads.
@@ -131,7 +132,7 @@ struct PointProducts {
   const float* tiles;  // [groups, columns.count, kTiles, kPoints], those of listed columns
   int64_t groups;
   float* sums;        // [rows, groups, kTiles, kPoints], those of listed rows
-  bool weights_near;  // somebody has just read them
+  bool weights_near;  // in the second-level cache already
 };
 
 // Channels of a depthwise convolution that are computed together.
@@ -266,8 +267,8 @@ FTWT_DECLARE_KERNEL(
     void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
                          const ftwt::cpu::WinogradOutput& output);)
 FTWT_DECLARE_KERNEL(
-    // Points of the tiles of one plane, tile by tile, groups of kTiles `group_stride` floats apart; zeros in the tiles
-    // that the last group lacks. Needs point_scratch_floats() at `scratch`.
+    // For tiles of size 2. Points of the tiles of one plane, tile by tile, groups of kTiles `group_stride` floats
+    // apart; zeros in the tiles that the last group lacks. Needs point_scratch_floats() at `scratch`.
     std::size_t point_scratch_floats(const ftwt::cpu::WinogradShape& shape);
     void point_tiles(const ftwt::cpu::WinogradShape& shape, const float* plane, float* scratch, float* tiles,
                      int64_t group_stride);

@@ -2,6 +2,8 @@
 // read from a line of its own, so that channels that are not active cost neither products nor bytes.
 #include "cpu/isa.h"
 #include "cpu/planes/planes.h"
+#include "cpu/planes/transpose.h"
+#include "cpu/planes/winograd_2x2.h"
 
 namespace ftwt::FTWT_ISA {
 namespace {
@@ -12,36 +14,13 @@ constexpr int kMostRows = kLanes == 16 ? 6 : 2;  // their sums, a column's tiles
 constexpr int64_t kDepth = 64;                   // columns whose weights and tiles stay in the first-level cache
 constexpr int64_t kAhead = 16;                   // columns
 
-typedef float Four __attribute__((vector_size(16)));
-typedef int32_t Lanes4 __attribute__((vector_size(16)));
-typedef float FourU __attribute__((vector_size(16), aligned(4), may_alias));
-
-FTWT_INLINE Four load_four(const float* p) { return *reinterpret_cast<const FourU*>(p); }
-FTWT_INLINE void store_four(float* p, Four v) { *reinterpret_cast<FourU*>(p) = v; }
-
-FTWT_INLINE void transpose_four(Four (&v)[4]) {
-  const Four a = __builtin_shuffle(v[0], v[1], Lanes4{0, 4, 1, 5}),
-             b = __builtin_shuffle(v[0], v[1], Lanes4{2, 6, 3, 7});
-  const Four c = __builtin_shuffle(v[2], v[3], Lanes4{0, 4, 1, 5}),
-             d = __builtin_shuffle(v[2], v[3], Lanes4{2, 6, 3, 7});
-  v[0] = __builtin_shuffle(a, c, Lanes4{0, 1, 4, 5});
-  v[1] = __builtin_shuffle(a, c, Lanes4{2, 3, 6, 7});
-  v[2] = __builtin_shuffle(b, d, Lanes4{0, 1, 4, 5});
-  v[3] = __builtin_shuffle(b, d, Lanes4{2, 3, 6, 7});
-}
-
-// B^T applied to rows.
-FTWT_INLINE void input_rows(Four (&v)[4]) {
-  const Four first = v[0] - v[2], second = v[1] + v[2], third = v[2] - v[1], fourth = v[1] - v[3];
-  v[0] = first;
-  v[1] = second;
-  v[2] = third;
-  v[3] = fourth;
-}
-
-template <int MR>
-FTWT_INLINE void multiply_rows(const cpu::PointProducts& p, const int32_t* rows, int64_t group, int64_t begin,
+// The sums of a group over the columns [begin, end).
+template <int MR = kMostRows>
+FTWT_INLINE void multiply_rows(const cpu::PointProducts& p, cpu::ChannelList rows, int64_t group, int64_t begin,
                                int64_t end, float* sums) {
+  if constexpr (MR > 1) {
+    if (rows.count < MR) return multiply_rows<MR - 1>(p, rows, group, begin, end, sums);
+  }
   const int64_t stride = p.groups * kTiles * kPoints;
   sums += group * kTiles * kPoints;
   for (int part = 0; part < kPoints; part += kLanes) {
@@ -49,7 +28,7 @@ FTWT_INLINE void multiply_rows(const cpu::PointProducts& p, const int32_t* rows,
     Vec acc[MR][kTiles];
 #pragma GCC unroll 6
     for (int m = 0; m < MR; ++m) {
-      weights[m] = p.weights + rows[m] * p.row_stride + part;
+      weights[m] = p.weights + rows.index[m] * p.row_stride + part;
 #pragma GCC unroll 4
       for (int t = 0; t < kTiles; ++t) acc[m][t] = begin == 0 ? Vec{} : load(sums + m * stride + t * kPoints + part);
     }
@@ -69,7 +48,7 @@ FTWT_INLINE void multiply_rows(const cpu::PointProducts& p, const int32_t* rows,
       tiles += kTiles * kPoints;
     };
     int64_t j = begin;
-    if (!p.weights_near && group == 0) {
+    if (part == 0 && !p.weights_near && group == 0) {  // parts lie in one line
       for (; j + kAhead < end; ++j) {
         const int64_t ahead = int64_t{list[j + kAhead]} * kPoints;
 #pragma GCC unroll 6
@@ -108,13 +87,13 @@ void point_tiles(const cpu::WinogradShape& s, const float* plane, float* scratch
   };
   for (int64_t y = 0; y < s.tiles_h(); ++y) {
     for (int64_t x = 0; x < s.tiles_w(); ++x, next()) {
-      Four v[4];
-      for (int i = 0; i < 4; ++i) v[i] = load_four(scratch + (2 * y + i) * width + 2 * x);
-      input_rows(v);
-      transpose_four(v);
-      input_rows(v);
+      Quad rows[4], columns[4];
+      for (int i = 0; i < 4; ++i) rows[i] = load_quad(scratch + (2 * y + i) * width + 2 * x);
+      transform_input(rows, columns);
+      transpose_quads(columns);
+      transform_input(columns, rows);
       // Points lie column by column.
-      for (int i = 0; i < 4; ++i) store_four(group + tile % kTiles * kPoints + 4 * i, v[i]);
+      for (int i = 0; i < 4; ++i) store_quad(group + tile % kTiles * kPoints + 4 * i, rows[i]);
     }
   }
   for (; tile % kTiles != 0; next()) memset(group + tile % kTiles * kPoints, 0, kPoints * sizeof(float));
@@ -127,20 +106,10 @@ void point_products(const cpu::PointProducts& p, cpu::ChannelList rows) {
   for (int64_t depth = 0; depth < depths; ++depth) {
     const int64_t begin = p.columns.count * depth / depths, end = p.columns.count * (depth + 1) / depths;
     for (int64_t i = 0; i < row_tiles; ++i) {
-      const int64_t first = rows.count * i / row_tiles, count = rows.count * (i + 1) / row_tiles - first;
-      const int32_t* list = rows.index + first;
-      float* sums = p.sums + first * stride;
+      const int64_t first = rows.count * i / row_tiles;
+      const cpu::ChannelList some = {rows.index + first, rows.count * (i + 1) / row_tiles - first};
       for (int64_t group = 0; group < p.groups; ++group) {
-        switch (count) {
-          case 1: multiply_rows<1>(p, list, group, begin, end, sums); break;
-          case 2: multiply_rows<2>(p, list, group, begin, end, sums); break;
-#if defined(FTWT_ISA_avx512)
-          case 3: multiply_rows<3>(p, list, group, begin, end, sums); break;
-          case 4: multiply_rows<4>(p, list, group, begin, end, sums); break;
-          case 5: multiply_rows<5>(p, list, group, begin, end, sums); break;
-          default: multiply_rows<6>(p, list, group, begin, end, sums);
-#endif
-        }
+        multiply_rows(p, some, group, begin, end, p.sums + first * stride);
       }
     }
   }
@@ -151,22 +120,24 @@ void point_outputs(const cpu::WinogradShape& s, const float* sums, float bias, f
   const int64_t tiles = s.tiles();
   int64_t column = 0;
   for (int64_t first = 0; first < tiles; first += kTiles, sums += kTiles * kPoints) {
-    Four top[4], bottom[4];  // of each tile; then of each column of points, with lanes for tiles
+    // Points lie column by column: the first sums are those of the outputs' columns.
+    Quad left[4], right[4];  // of each tile, lanes being rows of points; then the other way round
     for (int t = 0; t < kTiles; ++t) {
-      Four v[4];
-      for (int i = 0; i < 4; ++i) v[i] = load_four(sums + t * kPoints + 4 * i);
-      top[t] = v[0] + v[1] + v[2];
-      bottom[t] = v[1] - v[2] - v[3];
+      Quad columns[4], sides[2];
+      for (int i = 0; i < 4; ++i) columns[i] = load_quad(sums + t * kPoints + 4 * i);
+      transform_output(columns, sides);
+      left[t] = sides[0];
+      right[t] = sides[1];
     }
-    transpose_four(top);
-    transpose_four(bottom);
-    // Points lie column by column: what was summed first are the columns.
-    const Four left[2] = {top[0] + top[1] + top[2] + bias, top[1] - top[2] - top[3] + bias};
-    const Four right[2] = {bottom[0] + bottom[1] + bottom[2] + bias, bottom[1] - bottom[2] - bottom[3] + bias};
+    transpose_quads(left);
+    transpose_quads(right);
+    Quad left_rows[2], right_rows[2];
+    transform_output(left, left_rows);
+    transform_output(right, right_rows);
     float rows[2][2 * kTiles];
     for (int y = 0; y < 2; ++y) {
-      store_four(rows[y], __builtin_shuffle(left[y], right[y], Lanes4{0, 4, 1, 5}));
-      store_four(rows[y] + 4, __builtin_shuffle(left[y], right[y], Lanes4{2, 6, 3, 7}));
+      store_quad(rows[y], zip_quads_low(left_rows[y], right_rows[y]) + bias);
+      store_quad(rows[y] + 4, zip_quads_high(left_rows[y], right_rows[y]) + bias);
     }
     for (int t = 0; t < kTiles && first + t < tiles; ++t) {
       memcpy(plane + column, rows[0] + 2 * t, 2 * sizeof(float));

@@ -62,8 +62,9 @@ class RowBlocks {
 // Channels that are not computed, where the output stores all: activation(residual), or 0.
 void fill_inactive(const State& state, const Convolution& convolution);
 
-// Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.
-int64_t group_size(const State& state, int64_t floats);
+// Of `samples`, those that are transformed or packed at once: so many that `floats` of each stay in the last-level
+// cache.
+int64_t group_size(int64_t samples, int64_t floats);
 
 // [taps, output pixels]: the pixel of the input that a tap reads, -1 in the padding.
 std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);

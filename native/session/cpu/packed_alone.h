@@ -17,20 +17,22 @@ class PackedAlone {
   // `whole`: each task reads all of the pixels.
   PackedAlone(const State& state, const Convolution& c, bool whole)
       : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostCopies &&
-              c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()) {}
+              c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()),
+        active_(state.active(c.input, 0).count) {}
   bool each() const { return each_; }
-  // The thread's copy, which pack(to) writes when it first asks.
+  // The thread's copy, which pack(j, to) writes for each active channel when it first asks.
   template <typename Pack>
   const float* copy(int thread, int64_t floats, const Pack& pack) {
-    float* to = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(floats + kBehind));
-    if (!std::exchange(packed_[thread], true)) pack(to);
+    float* to = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(floats));
+    if (std::exchange(packed_[thread], true)) return to;
+    for (int64_t j = 0; j < active_; ++j) pack(j, to);
     return to;
   }
 
  private:
   static constexpr int kMostCopies = 64;
-  static constexpr int64_t kBehind = 64;  // floats that whole tiles may read
   bool each_;
+  int64_t active_;
   bool packed_[kMostCopies] = {};
 };
 
