@@ -115,6 +115,7 @@ test('what a predictor pools, after each way to run the layer before', () => {
     ['dot products', 2, 1],
     ['dot products', 2, 3],
     ['winograd 2x2', 8, 3],
+    ['winograd points', 7, 3],
     ['depthwise channels', 5, 3],
     ['depthwise rows', 33, 3],
     ['depthwise pixels', 12, 3],

@@ -94,6 +94,16 @@ const cases: Record<string, Case[]> = {
     { size: 20, channels: [24, 64, 40], kernelSize: 3 },
     { size: 28, channels: [128, 72, 120], kernelSize: 3 },
   ],
+  'winograd points': [
+    { size: 8, channels: [24, 130, 72], kernelSize: 3 },
+    { size: 7, channels: [33, 70, 19], kernelSize: 3 },
+    { size: 4, channels: [40, 300, 33], kernelSize: 3 },
+    { size: 3, channels: [9, 17, 20], kernelSize: 3 },
+    { size: [2, 3], channels: [65, 33, 9], kernelSize: 3 },
+    { size: [1, 5], channels: [20, 12], kernelSize: 3 },
+    { size: [3, 6], channels: [40, 64, 33], kernelSize: 3 },
+    { size: [5, 7], channels: [9, 5, 33], kernelSize: 3 },
+  ],
 };
 
 function modelOfCase(
@@ -210,6 +220,7 @@ test('threads that pack the pixels of an image for themselves', () => {
       { size: 7, channels: [9, 200], kernelSize: 3 },
       { size: 12, channels: [9, 130], kernelSize: 3, strides: 2 },
     ],
+    'winograd points': [{ size: 5, channels: [9, 200, 200], kernelSize: 3 }],
   });
 });
 
@@ -224,6 +235,58 @@ for (const [variant, list] of Object.entries(cases)) {
     }
   });
 }
+
+/** More transformed tiles than are kept at once: those of 5 images, and of 3. */
+test('groups of images whose points lie in lanes', () => {
+  if (!sessionDevices().includes('native')) return;
+  const { threads } = binding.info();
+  setThreads(1);
+  try {
+    const variant = 'winograd points';
+    for (const mass of [undefined, 0.9]) {
+      const model = modelOfCase({ size: 8, channels: [700, 9], kernelSize: 3 }, mass);
+      assert.ok(agrees(`${variant}, mass ${mass}`, model, variant) > 0, `${variant} is not used`);
+    }
+  } finally {
+    setThreads(threads);
+  }
+});
+
+/** Zeros on no side, or on some, which the convolutions behind them add for themselves. */
+test('paddings of tiles whose points lie in lanes', () => {
+  if (!sessionDevices().includes('native')) return;
+  const variant = 'winograd points';
+  const args = { kernelSize: 3, activation: 'relu' } as const;
+  const paddings: [[number, number], [number, number]][] = [
+    [
+      [0, 0],
+      [0, 0],
+    ],
+    [
+      [2, 0],
+      [0, 2],
+    ],
+    [
+      [0, 1],
+      [2, 1],
+    ],
+  ];
+  for (const padding of paddings) {
+    const pad = { padding } as Parameters<typeof tf.layers.zeroPadding2d>[0];
+    const model = modelOf(
+      [8, 9, 9],
+      chain(
+        ours.dynamicConv2d({ ...args, filters: 20, padding: 'valid', mass: 0.9 }),
+        tf.layers.zeroPadding2d(pad),
+        tf.layers.conv2d({ ...args, filters: 33 }),
+        tf.layers.zeroPadding2d(pad),
+        tf.layers.conv2d({ ...args, filters: 7 }),
+      ),
+    );
+    const label = `${variant}, padding ${JSON.stringify(padding)}`;
+    assert.ok(agrees(label, model, variant) > 0, `${label} is not used`);
+  }
+});
 
 /** Taps may read only what lies around a row, however far from it they are. */
 test('a dilation that leaves the image on all sides', () => {
@@ -310,6 +373,7 @@ test('sums in the place of their residual', () => {
     'dot products': 2,
     'winograd 2x2': 9,
     'winograd 4x4': 18,
+    'winograd points': 5,
   };
   const args = { filters: 12, kernelSize: 3, padding: 'same' } as const;
   const conv = (activation: 'relu' | 'linear') => tf.layers.conv2d({ ...args, activation });

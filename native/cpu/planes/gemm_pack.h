@@ -1,34 +1,24 @@
 // Copies of the operands of a product's tiles, in the order in which tiles read them.
 #pragma once
 #include "cpu/planes/gemm_tile.h"
+#include "cpu/planes/transpose.h"
 
 namespace ftwt::FTWT_ISA {
 namespace {
 
-typedef float Quad __attribute__((vector_size(16)));
-typedef float QuadU __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t QuadIndex __attribute__((vector_size(16)));
-
 // The weights of 4 rows side by side: to[i * stride + row].
 FTWT_INLINE void pack_quad(const float* const* rows, int64_t from, int64_t floats, float* to, int64_t stride) {
   int64_t i = 0;
-#if !defined(__clang__)
   for (; i + 4 <= floats; i += 4, to += 4 * stride) {
     Quad r[4];
 #pragma GCC unroll 4
-    for (int m = 0; m < 4; ++m) r[m] = *reinterpret_cast<const QuadU*>(rows[m] + from + i);
-    const Quad low01 = __builtin_shuffle(r[0], r[1], QuadIndex{0, 4, 1, 5});
-    const Quad high01 = __builtin_shuffle(r[0], r[1], QuadIndex{2, 6, 3, 7});
-    const Quad low23 = __builtin_shuffle(r[2], r[3], QuadIndex{0, 4, 1, 5});
-    const Quad high23 = __builtin_shuffle(r[2], r[3], QuadIndex{2, 6, 3, 7});
-    *reinterpret_cast<QuadU*>(to) = __builtin_shuffle(low01, low23, QuadIndex{0, 1, 4, 5});
-    *reinterpret_cast<QuadU*>(to + stride) = __builtin_shuffle(low01, low23, QuadIndex{2, 3, 6, 7});
-    *reinterpret_cast<QuadU*>(to + 2 * stride) = __builtin_shuffle(high01, high23, QuadIndex{0, 1, 4, 5});
-    *reinterpret_cast<QuadU*>(to + 3 * stride) = __builtin_shuffle(high01, high23, QuadIndex{2, 3, 6, 7});
+    for (int m = 0; m < 4; ++m) r[m] = load_quad(rows[m] + from + i);
+    transpose_quads(r);
+#pragma GCC unroll 4
+    for (int m = 0; m < 4; ++m) store_quad(to + m * stride, r[m]);
   }
-#endif
   for (; i < floats; ++i, to += stride) {
-    *reinterpret_cast<QuadU*>(to) = Quad{rows[0][from + i], rows[1][from + i], rows[2][from + i], rows[3][from + i]};
+    store_quad(to, Quad{rows[0][from + i], rows[1][from + i], rows[2][from + i], rows[3][from + i]});
   }
 }
 

@@ -1,6 +1,7 @@
 // Kernels on images kept as planes [c, h * w]: what compiled networks run on. A channel's pixels are contiguous, so a
 // channel that is not active costs nothing: its plane is neither written nor read, and no list of channels ever needs a
-// gather of activations. Vector lanes are pixels (or Winograd tiles); weights are broadcast from where they lie.
+// gather of activations. Vector lanes are pixels (or Winograd tiles) and weights are broadcast from where they lie; or
+// lanes are a tile's points and weights are vectors.
 //
 // Sums run in one order, input channels outermost and taps innermost, whatever the tiling (but see lone_pixels): an
 // output has the same bits in any batch, on any number of threads.
@@ -119,6 +120,19 @@ struct WinogradShape {
 struct PointRows {
   int64_t begin, end;
   bool has(int64_t row) const { return row >= begin && row < end; }
+};
+
+// Sums over channels of a 2x2 Winograd tile's points, whose 16 points lie in line.
+struct PointProducts {
+  static constexpr int kPoints = 16;
+  static constexpr int kTiles = 4;  // of a group
+  const float* weights;             // [all rows, row_stride]: of each column kPoints
+  int64_t row_stride;
+  ChannelList columns;
+  const float* tiles;  // [groups, columns.count, kTiles, kPoints], those of listed columns
+  int64_t groups;
+  float* sums;        // [rows, groups, kTiles, kPoints], those of listed rows
+  bool weights_near;  // in the second-level cache already
 };
 
 // Channels of a depthwise convolution that are computed together.
@@ -252,6 +266,15 @@ FTWT_DECLARE_KERNEL(
     // One plane from products[point * point_stride + tile]. May read up to one vector beyond the last tile.
     void winograd_output(const ftwt::cpu::WinogradShape& shape, const float* products, int64_t point_stride,
                          const ftwt::cpu::WinogradOutput& output);)
+FTWT_DECLARE_KERNEL(
+    // For tiles of size 2. Points of the tiles of one plane, tile by tile, groups of kTiles `group_stride` floats
+    // apart; zeros in the tiles that the last group lacks. Needs point_scratch_floats() at `scratch`.
+    std::size_t point_scratch_floats(const ftwt::cpu::WinogradShape& shape);
+    void point_tiles(const ftwt::cpu::WinogradShape& shape, const float* plane, float* scratch, float* tiles,
+                     int64_t group_stride);
+    void point_products(const ftwt::cpu::PointProducts& products, ftwt::cpu::ChannelList rows);
+    // plane[2 * tiles_h, 2 * tiles_w] from one row's sums.
+    void point_outputs(const ftwt::cpu::WinogradShape& shape, const float* sums, float bias, float* plane);)
 FTWT_DECLARE_KERNEL(
     // planes[c * plane + i] = pixels[i * channels + c]
     void split_pixels(const float* pixels, int64_t count, int64_t channels, float* planes, int64_t plane);

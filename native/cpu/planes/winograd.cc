@@ -2,6 +2,7 @@
 #include "cpu/isa.h"
 #include "cpu/planes/deinterleave.h"
 #include "cpu/planes/planes.h"
+#include "cpu/planes/winograd_2x2.h"
 
 // Tiles of one row of tiles are lanes. Input: first along the height, lanes being columns; then along the width, every
 // Size-th column a lane. Output the other way round.
@@ -13,13 +14,6 @@ template <int Size>
 constexpr int kPoints = Size + 2;
 
 // y = B^T x
-FTWT_INLINE void transform_input(const Vec (&x)[4], Vec (&y)[4]) {
-  y[0] = x[0] - x[2];
-  y[1] = x[1] + x[2];
-  y[2] = x[2] - x[1];
-  y[3] = x[1] - x[3];
-}
-
 FTWT_INLINE void transform_input(const Vec (&x)[6], Vec (&y)[6]) {
   const Vec a = x[4] - 4.0f * x[2];
   const Vec b = x[3] - 4.0f * x[1];
@@ -34,11 +28,6 @@ FTWT_INLINE void transform_input(const Vec (&x)[6], Vec (&y)[6]) {
 }
 
 // y = A^T x
-FTWT_INLINE void transform_output(const Vec (&x)[4], Vec (&y)[2]) {
-  y[0] = x[0] + x[1] + x[2];
-  y[1] = x[1] - x[2] - x[3];
-}
-
 FTWT_INLINE void transform_output(const Vec (&x)[6], Vec (&y)[4]) {
   const Vec sum12 = x[1] + x[2], difference12 = x[1] - x[2];
   const Vec sum34 = x[3] + x[4], difference34 = x[3] - x[4];

@@ -9,6 +9,7 @@
 #include "session/cpu/planewise.h"
 #include "session/cpu/strips.h"
 #include "session/cpu/winograd.h"
+#include "session/cpu/winograd_points.h"
 
 namespace ftwt::session {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr int64_t kSharedRows = 32;
 // Packed or transformed samples of a group.
 constexpr int64_t kGroupFloats = 1 << 20;
-// Images up to this many pixels may be gathered.
+// Images up to this many pixels may be gathered, or have the points of their tiles in vectors.
 constexpr int64_t kFewPixels = 64;
 
 }  // namespace
@@ -31,6 +32,7 @@ const char* variant_name(ConvVariant variant) {
     case ConvVariant::Dots: return "dot products";
     case ConvVariant::Winograd2: return "winograd 2x2";
     case ConvVariant::Winograd4: return "winograd 4x4";
+    case ConvVariant::WinogradPoints: return "winograd points";
   }
   return "";
 }
@@ -52,6 +54,9 @@ std::vector<ConvVariant> possible_variants(const Convolution& c) {
   if (node.kh == 3 && node.kw == 3 && unit_stride && node.dilation_h == 1 && node.dilation_w == 1) {
     variants.push_back(ConvVariant::Winograd2);
     variants.push_back(ConvVariant::Winograd4);
+    if (c.output.shape.pixels() > kDotPixels && c.output.shape.pixels() <= kFewPixels) {
+      variants.push_back(ConvVariant::WinogradPoints);
+    }
   }
   return variants;
 }
@@ -65,6 +70,7 @@ std::unique_ptr<Step> make_convolution(const Convolution& convolution, ConvVaria
     case ConvVariant::Dots: return make_dots(convolution);
     case ConvVariant::Winograd2: return make_winograd(convolution, 2);
     case ConvVariant::Winograd4: return make_winograd(convolution, 4);
+    case ConvVariant::WinogradPoints: return make_winograd_points(convolution);
   }
   return nullptr;
 }
@@ -120,8 +126,8 @@ void fill_inactive(const State& state, const Convolution& c) {
   });
 }
 
-int64_t group_size(const State& state, int64_t floats) {
-  return std::clamp<int64_t>(kGroupFloats / std::max<int64_t>(1, floats), 1, state.samples);
+int64_t group_size(int64_t samples, int64_t floats) {
+  return std::clamp<int64_t>(kGroupFloats / std::max<int64_t>(1, floats), 1, samples);
 }
 
 std::vector<int32_t> window_pixels(const cpu::PlaneWindow& w) {

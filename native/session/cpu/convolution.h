@@ -1,6 +1,6 @@
 // The ways to run a convolution over planes. `shifted`, `strips`, `gathered` and `in place` add the same products
 // in the same order, to the same bits, but for last pixels (cpu/planes/last_pixels.h) of all but strips; dot products
-// and the two Winograd transforms round differently.
+// and the Winograd transforms round differently.
 #pragma once
 #include <memory>
 #include <optional>
@@ -28,7 +28,7 @@ struct Convolution {
   bool joins_samples() const { return gate < 0 && input.gate < 0; }
 };
 
-enum class ConvVariant { InPlace, Shifted, Strips, Gathered, Dots, Winograd2, Winograd4 };
+enum class ConvVariant { InPlace, Shifted, Strips, Gathered, Dots, Winograd2, Winograd4, WinogradPoints };
 
 const char* variant_name(ConvVariant variant);
 std::vector<ConvVariant> possible_variants(const Convolution& convolution);
@@ -62,8 +62,9 @@ class RowBlocks {
 // Channels that are not computed, where the output stores all: activation(residual), or 0.
 void fill_inactive(const State& state, const Convolution& convolution);
 
-// Samples that are transformed or packed at once: so many that `floats` of each stay in the last-level cache.
-int64_t group_size(const State& state, int64_t floats);
+// Of `samples`, those that are transformed or packed at once: so many that `floats` of each stay in the last-level
+// cache.
+int64_t group_size(int64_t samples, int64_t floats);
 
 // [taps, output pixels]: the pixel of the input that a tap reads, -1 in the padding.
 std::vector<int32_t> window_pixels(const cpu::PlaneWindow& window);

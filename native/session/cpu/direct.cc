@@ -1,11 +1,11 @@
 #include "session/cpu/direct.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
 #include "session/cpu/direct_step.h"
+#include "session/cpu/packed_alone.h"
 #include "session/cpu/planewise.h"
 
 namespace ftwt::session {
@@ -21,32 +21,6 @@ constexpr int64_t kShiftedTaskVectors = 24;
 constexpr int64_t kTaskRows = 32;
 // Sums of one task of shifted planes, in floats.
 constexpr int64_t kTaskSums = 48 * 1024;
-
-// Channels for each thread from which it packs the pixels of a lone image for itself.
-constexpr int64_t kRowsToPackAlone = 32;
-
-// Whether each thread packs a lone image's pixels for itself, and which have: each reads what it packed from its own
-// caches and waits for nobody, which costs less than reading most of it from others'.
-class PackedAlone {
- public:
-  // `whole`: each task reads all of the pixels.
-  PackedAlone(const State& state, const Convolution& c, bool whole)
-      : each_(whole && state.samples == 1 && cpu::thread_count() > 1 && cpu::thread_count() <= kMostCopies &&
-              c.output.shape.c >= kRowsToPackAlone * cpu::thread_count()) {}
-  bool each() const { return each_; }
-  // The thread's copy, which pack(to) writes when it first asks.
-  template <typename Pack>
-  const float* copy(int thread, int64_t floats, const Pack& pack) {
-    float* to = cpu::thread_floats(cpu::Scratch::Columns, static_cast<std::size_t>(floats + kSlack));
-    if (!std::exchange(packed_[thread], true)) pack(to);
-    return to;
-  }
-
- private:
-  static constexpr int kMostCopies = 64;
-  bool each_;
-  bool packed_[kMostCopies] = {};
-};
 
 // Tasks (block of channels, sample, block of pixels). Where the weights are large, blocks of channels are outermost, so
 // that they are read once for all samples; else blocks of pixels, so that each is read once for all channels.
@@ -150,13 +124,12 @@ class Shifted final : public Direct {
   bool pools() const override { return c_.output.pooled >= 0 && pixel_blocks() == 1; }
 
   int64_t scratch_floats(int64_t samples) const override {
-    return std::min<int64_t>(samples, std::max<int64_t>(1, (int64_t{1} << 20) / sample_floats())) * sample_floats() +
-           kSlack;
+    return group_size(samples, sample_floats()) * sample_floats() + kSlack;
   }
 
   void run(const State& state) const override {
     clear_pooled(state, c_.output, c_.gate);
-    const int64_t group = group_size(state, sample_floats());
+    const int64_t group = group_size(state.samples, sample_floats());
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
       PackedAlone alone(state, c_, pixel_blocks() == 1);
@@ -183,13 +156,8 @@ class Shifted final : public Direct {
   }
 
   void pack(const State& state, int64_t first, int64_t samples) const {
-    const int64_t channels = c_.input.shape.c;
-    cpu::parallel_share(samples * channels, kPlaneGrain / layout_.stride + 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t s = i / channels, j = i % channels;
-        if (j >= state.active(c_.input, first + s).count) continue;
-        pack_channel(state, first + s, j, state.scratch + s * sample_floats());
-      }
+    for_each_active(state, c_.input, first, samples, layout_.stride, [&](int64_t s, int64_t j) {
+      pack_channel(state, s, j, state.scratch + (s - first) * sample_floats());
     });
   }
 
@@ -210,10 +178,8 @@ class Shifted final : public Direct {
         const int64_t stride = spread_stride(pixels);
         const float* planes = state.scratch + s * sample_floats();
         if (alone.each()) {
-          planes = alone.copy(thread, planes_floats(), [&](float* to) {
-            const int64_t count = state.active(c_.input, first).count;
-            for (int64_t j = 0; j < count; ++j) pack_channel(state, first, j, to);
-          });
+          planes = alone.copy(thread, planes_floats() + kSlack,
+                              [&](int64_t j, float* to) { pack_channel(state, first, j, to); });
         }
         cpu::PlaneGemm g = gemm(state.active(c_.input, first + s));
         g.weights_near = tasks.rows_outermost && s > 0;
@@ -290,14 +256,9 @@ class Gathered final : public Direct {
   void pack(const State& state, int64_t joined) const {
     const int64_t channels = c_.input.shape.c;
     const int64_t pixels = c_.output.shape.pixels();
-    const int64_t work = c_.taps() * pixels;
-    cpu::parallel_share(state.samples * channels, kPlaneGrain / work + 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t s = i / channels, j = i % channels;
-        if (j >= state.active(c_.input, s).count) continue;
-        pack_channel(state, joined, s, j,
-                     state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels);
-      }
+    for_each_active(state, c_.input, 0, state.samples, c_.taps() * pixels, [&](int64_t s, int64_t j) {
+      pack_channel(state, joined, s, j,
+                   state.scratch + (s / joined * channels + j) * channel_floats(joined) + s % joined * pixels);
     });
   }
 
@@ -323,10 +284,8 @@ class Gathered final : public Direct {
         }
         g.b = state.scratch + bundle * c_.input.shape.c * channel_floats(joined);
         if (alone.each()) {
-          g.b = alone.copy(thread, c_.input.shape.c * channel_floats(1), [&](float* to) {
-            const int64_t count = state.active(c_.input, 0).count;
-            for (int64_t j = 0; j < count; ++j) pack_channel(state, 1, 0, j, to + j * channel_floats(1));
-          });
+          g.b = alone.copy(thread, c_.input.shape.c * channel_floats(1) + kSlack,
+                           [&](int64_t j, float* to) { pack_channel(state, 1, 0, j, to + j * channel_floats(1)); });
         }
         g.b_stride = g.taps == 1 ? stride : channel_floats(joined);
         g.packed = true;

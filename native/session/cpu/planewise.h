@@ -35,6 +35,19 @@ void for_each_plane(const State& state, int32_t gate, int64_t channels, int64_t 
   });
 }
 
+// body(sample, j) for the j-th active channel of each of `samples` samples, `first` being the first, on the pool.
+template <typename Body>
+void for_each_active(const State& state, const ValueLayout& value, int64_t first, int64_t samples, int64_t floats,
+                     const Body& body) {
+  const int64_t channels = value.shape.c;
+  cpu::parallel_share(samples * channels, kPlaneGrain / floats + 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t s = first + i / channels, j = i % channels;
+      if (j < state.active(value, s).count) body(s, j);
+    }
+  });
+}
+
 // out[channel]: the mean, or the largest, of the pixels of each listed plane of a sample.
 inline void pool_listed(const State& state, const ValueLayout& value, int64_t s, cpu::ChannelList list, bool average,
                         float* out) {

@@ -41,13 +41,7 @@ class Winograd final : public Step {
  public:
   Winograd(const Convolution& convolution, int64_t size)
       : c_(convolution),
-        shape_{c_.input.shape.h,
-               c_.input.shape.w,
-               c_.output.shape.h,
-               c_.output.shape.w,
-               c_.node->pad_top,
-               c_.node->pad_left,
-               size},
+        shape_(winograd_shape(c_, size)),
         joins_(c_.joins_samples() && shape_.tiles() < kManyTiles),
         copies_(!joins_ && spread_stride(shape_.tiles()) < spread_stride(shape_.tiles() + 16)) {
     transform_weights();
@@ -60,8 +54,7 @@ class Winograd final : public Step {
   uint64_t weight_bytes() const override { return weights_.size() * sizeof(float); }
 
   int64_t scratch_floats(int64_t samples) const override {
-    const int64_t group =
-        std::min(samples, std::max<int64_t>(1, (int64_t{1} << 20) / std::max<int64_t>(1, bundle_floats(1))));
+    const int64_t group = group_size(samples, bundle_floats(1));
     const int64_t alone = bundle_floats(1) + (parts_ > 1 ? products_floats() : 0);
     return std::max(alone, joins_ ? bundle_floats(group) : group * bundle_floats(1));
   }
@@ -177,7 +170,7 @@ class Winograd final : public Step {
   }
 
   void run_groups(const State& state) const {
-    const int64_t group = group_size(state, bundle_floats(1));
+    const int64_t group = group_size(state.samples, bundle_floats(1));
     for (int64_t first = 0; first < state.samples; first += group) {
       const int64_t samples = std::min(group, state.samples - first);
       transform(state, first, samples);
@@ -210,16 +203,8 @@ class Winograd final : public Step {
       for (int64_t i = 0; i < inputs; ++i) {
         for (int64_t a = 0; a < points; ++a) {
           for (int64_t b = 0; b < points; ++b) {
-            const double* ga = shape_.size == 4 ? kG4[a] : kG2[a];
-            const double* gb = shape_.size == 4 ? kG4[b] : kG2[b];
-            double sum = 0;
-            for (int64_t y = 0; y < 3; ++y) {
-              for (int64_t x = 0; x < 3; ++x) {
-                sum += ga[y] * gb[x] * c_.node->weights[((y * 3 + x) * inputs + i) * outputs + o];
-              }
-            }
             const int64_t panel = (a * points + b) * outputs / rows + o / rows;
-            weights_[(panel * row_floats() + i) * rows + o % rows] = static_cast<float>(sum);
+            weights_[(panel * row_floats() + i) * rows + o % rows] = winograd_weight(c_, shape_.size, a, b, i, o);
           }
         }
       }
@@ -382,6 +367,23 @@ class Winograd final : public Step {
 
 std::unique_ptr<Step> make_winograd(const Convolution& convolution, int64_t size) {
   return std::make_unique<Winograd>(convolution, size);
+}
+
+cpu::WinogradShape winograd_shape(const Convolution& c, int64_t size) {
+  return {
+      c.input.shape.h, c.input.shape.w, c.output.shape.h, c.output.shape.w, c.node->pad_top, c.node->pad_left, size};
+}
+
+float winograd_weight(const Convolution& c, int64_t size, int64_t row, int64_t column, int64_t i, int64_t o) {
+  const double* g_row = size == 4 ? kG4[row] : kG2[row];
+  const double* g_column = size == 4 ? kG4[column] : kG2[column];
+  double sum = 0;
+  for (int64_t y = 0; y < 3; ++y) {
+    for (int64_t x = 0; x < 3; ++x) {
+      sum += g_row[y] * g_column[x] * c.node->weights[((y * 3 + x) * c.input.shape.c + i) * c.output.shape.c + o];
+    }
+  }
+  return static_cast<float>(sum);
 }
 
 }  // namespace ftwt::session
