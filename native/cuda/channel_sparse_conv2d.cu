@@ -25,9 +25,9 @@
 // same tiles with m16n8k8 products.
 //
 // Limits, H200: FMA 67 TFLOP/s. A step of the 64-row tile is 512 FMAs and some 150 other instructions of a thread:
-// 23 TFLOP/s with all channels active (7 x 7 and 14 x 14, batch 32), 17 with 70 % of them, as tiles are not full; TF32
-// 41 and 27: bound by what loads the tiles, not by the tensor cores. One sample of 7 x 7 x 512 takes 30 us, of 2 x 2 13
-// us: latency.
+// 19 to 26 TFLOP/s with all channels active (7 x 7 to 56 x 56, batch 32), 15 to 21 with 70 % of them, as tiles are not
+// full; TF32 about 40 and 25: bound by what loads the tiles, not by the tensor cores. One sample of 7 x 7 x 512 takes
+// 30 us, of 2 x 2 13 us: latency. Launches that start before those ahead end (griddepcontrol) made graphs slower.
 //
 // Hazards: masked channels are never read, so NaN in them stays there. A filter with infinities meets zeros, in the
 // padding as on the host, and where the depth does not fill its last step: sums of infinity may become NaN.

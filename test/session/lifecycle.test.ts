@@ -6,10 +6,10 @@ import { before, test } from 'node:test';
 import * as tf from '@tensorflow/tfjs';
 import { compile, layers as ours, type Session } from '../../src/index.js';
 import { binding } from '../../src/binding.js';
+import { sanitized } from '../memoryUse.js';
 import { invalid } from '../ops/opsHelpers.js';
 import { chain, images, modelOf } from './oracle.js';
 
-const sanitized = process.env.FTWT_TEST_SANITIZED !== undefined;
 const shape = [12, 12, 3];
 let network: tf.LayersModel;
 let values: Float32Array; // of four images
