@@ -7,7 +7,7 @@
 //   2. A block computes rows x 64 columns, 16 deep per step, with three stages of shared memory: packed pixels (out-of-
 //      image taps are filled with zeros), and filter elements gathered by their two lists, four bytes at a time along
 //      the columns, which are neighbours but for the masked channels between. A sample's active columns are spread
-//      evenly over as many tiles as it takes, and computed in groups of 16. Where one sample has too few tiles for a
+//      evenly over as many tiles as it takes, and computed in strips of 16. Where one sample has too few tiles for a
 //      device, the depth is cut into splits, whose sums are added up in their order. Where the batch is small, blocks
 //      share the splits of a tile, and another launch adds them up. The number of splits is a matter of the shape, so
 //      that a sample has the same sums in every batch.
@@ -21,7 +21,7 @@
 // each class is a launch of its own and no product with an inserted zero is computed.
 //
 // Launch: n * row tiles * column tiles blocks, times those that share a tile's splits. Tiles of 128 rows (256 threads,
-// 8 x 4 sums a thread), 64 or 16 rows (128 threads) for small images; 44, 29 or 18 KiB of shared memory. In TF32 the
+// 4 x 8 sums a thread), 64 or 16 rows (128 threads) for small images; 44, 29 or 18 KiB of shared memory. In TF32 the
 // same tiles with m16n8k8 products.
 //
 // Limits, H200: FMA 67 TFLOP/s. A step of the 64-row tile is 512 FMAs and some 150 other instructions of a thread:
@@ -47,6 +47,8 @@ namespace {
 
 constexpr int kStages = 3;
 constexpr int kThreadsAtOnce = 512;  // of a multiprocessor: 128 registers each
+constexpr int kLargeThreads = 256;   // of tiles of 128 rows
+constexpr int kMediumThreads = 128;
 constexpr int64_t kBlocksPerMultiprocessor = 2;
 constexpr int64_t kFullShare = 16;  // large tiles may add 1 / kFullShare of empty rows
 constexpr int64_t kMaxSplits = 16;
@@ -74,7 +76,7 @@ struct Place {
     column_tile = block / p.row_tiles / samples / groups;
     // As many tiles as it takes, of about the same width.
     const int count = p.columns.count(sample), tiles = max(1, (count + kTileColumns - 1) / kTileColumns);
-    const int width = (count + tiles * kGroupColumns - 1) / (tiles * kGroupColumns) * kGroupColumns;
+    const int width = (count + tiles * kStripColumns - 1) / (tiles * kStripColumns) * kStripColumns;
     first_column = column_tile * width;
     columns = min(width, count - first_column);
   }
@@ -124,10 +126,11 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
   const int last_step = first_step(first_split + splits_of_block);
   int step = first_step(first_split);
   // Warps beyond the rows or the active columns only load.
-  const int groups = Tile::Warp::row() < rows ? Tile::Warp::groups(place.columns) : 0;
+  const int strips = Tile::Warp::row() < rows ? Tile::Warp::strips(place.columns) : 0;
   Tile tile, total;
   if (step < last_step) {
     PixelLoader<Tile> pixels(p, place.sample, first_row, channels, step);
+    // Blocks that share splits have too few steps to make up for the first ones' waits.
     using Filter = FilterLoader<Tile, kSums != Sums::Apart>;
     FTWT_SHARED(typename Filter::Room, filter_room, );
     Filter filter(p, place.sample, place.first_column, place.columns, channels, step, filter_room);
@@ -156,7 +159,7 @@ __global__ void __launch_bounds__(Tile::kThreads, kThreadsAtOnce / Tile::kThread
         __syncthreads();
         begin_load();
         const float* stage = room + used * kStageFloats;
-        if (groups > 0) tile.add_product(stage, stage + kFloatsA, groups);
+        if (strips > 0) tile.add_product(stage, stage + kFloatsA, strips);
         used = used + 1 == kStages ? 0 : used + 1;
         end_load();
       }
@@ -267,25 +270,26 @@ int splits_of(const SparseProduct& p) {
 }
 
 // Large tiles read the filter half as often as medium ones, but need images that fill them, enough blocks, and no more
-// rounds of blocks: a multiprocessor has two of them at once, or four medium ones.
+// rounds of blocks, as if all channels were active.
 bool large_tiles_pay(int64_t rows, int64_t columns, int64_t n) {
   const int64_t large = (rows + 127) / 128, medium = (rows + 63) / 64;
   const bool full = 2 * large * kFullShare <= medium * (kFullShare + 1);
   const int64_t tiles = n * ((columns + kTileColumns - 1) / kTileColumns);
-  const int64_t at_once = kBlocksPerMultiprocessor * current_limits().multiprocessors;
-  const auto rounds = [](int64_t blocks, int64_t at_once) { return (blocks + at_once - 1) / at_once; };
-  return full && tiles * large >= at_once && rounds(tiles * large, at_once) <= rounds(tiles * medium, 2 * at_once);
+  const auto at_once = [](int threads) { return int64_t{kThreadsAtOnce / threads} * current_limits().multiprocessors; };
+  const auto rounds = [](int64_t blocks, int64_t of) { return (blocks + of - 1) / of; };
+  return full && tiles * large >= at_once(kLargeThreads) &&
+         rounds(tiles * large, at_once(kLargeThreads)) <= rounds(tiles * medium, at_once(kMediumThreads));
 }
 
 template <template <int, int> class Tile>
 void launch_product(const SparseProduct& p) {
   const int64_t rows = static_cast<int64_t>(p.h.rows) * p.w.rows;
   if (rows <= 16) {
-    launch_tiles<Tile<16, 128>>(p);
+    launch_tiles<Tile<16, kMediumThreads>>(p);
   } else if (large_tiles_pay(rows, p.columns.c, p.n)) {
-    launch_tiles<Tile<128, 256>>(p);
+    launch_tiles<Tile<128, kLargeThreads>>(p);
   } else {
-    launch_tiles<Tile<64, 128>>(p);
+    launch_tiles<Tile<64, kMediumThreads>>(p);
   }
 }
 

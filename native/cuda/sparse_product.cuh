@@ -127,8 +127,8 @@ class FilterLoader {
     prepare();
   }
 
-  // After a barrier behind the call before, or behind the constructor. `b` may not be read before `finish`, and where
-  // nothing goes through registers, before cp_async_wait.
+  // After a barrier behind the call before, or behind the constructor. `b` may be read after `finish`, or after
+  // cp_async_wait where nothing goes through registers, and a barrier.
   __device__ __forceinline__ void begin(float* b) {
 #pragma unroll
     for (int i = 0; i < kRowsOfWarp; ++i) {

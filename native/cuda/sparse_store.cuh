@@ -21,7 +21,7 @@ __device__ void write_packed(const SparseProduct& p, int64_t sample, int first_r
   for (int row = warp; row < min(Tile::kRows, pixels - first_row); row += Tile::kThreads / 32) {
     float* target = image + static_cast<int64_t>(first_row + row) * width;
     const float* from = sums + row * kStrideSum - first_column;
-    for (int column = first_column + lane; column < min(end, width); column += 32) {
+    for (int column = first_column + lane; column < end; column += 32) {
       target[column] = column < count ? finish_sum(p, from[column], list[column]) : 0.0f;
     }
   }

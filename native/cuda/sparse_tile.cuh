@@ -1,6 +1,6 @@
 // Products of two tiles in shared memory, kept in registers: by multiply-adds, or by the tensor cores in TF32. Both
 // read the same layout: a [rows][kTileDepth + 4], b [kTileDepth][kTileColumns + 8], sums [rows][kTileColumns + 4]. With
-// these paddings every read is free of bank conflicts. Columns are computed in groups of 16, the active ones alone.
+// these paddings every read is free of bank conflicts. Columns are computed in strips of 16, the active ones alone.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -15,25 +15,26 @@ constexpr int kTileDepth = 16;
 constexpr int kStrideA = kTileDepth + 4;
 constexpr int kStrideB = kTileColumns + 8;
 constexpr int kStrideSum = kTileColumns + 4;
-constexpr int kGroupColumns = 16;
+constexpr int kStripColumns = 16;
 
-// The part of a tile that is one warp's: neighbouring rows, and every kWarpsAcross-th group of columns, so that the
-// warps share whatever groups there are.
+// The part of a tile that is one warp's: neighbouring rows, and every kWarpsAcross-th strip of columns, so that the
+// warps share whatever strips are active.
 template <int kRowsOfTile, int kThreads>
 struct WarpTile {
   static constexpr int kRows = kRowsOfTile < 32 ? kRowsOfTile : 32;
   static constexpr int kWarpsAcross = kThreads / 32 / (kRowsOfTile / kRows);
-  static constexpr int kGroups = kTileColumns / kGroupColumns / kWarpsAcross;
+  static constexpr int kStrips = kTileColumns / kStripColumns / kWarpsAcross;
+  static_assert(kStrips * kWarpsAcross * kStripColumns == kTileColumns && kStrips <= 2, "one strip or all of them");
 
   static __device__ __forceinline__ int row() { return warp() / kWarpsAcross * kRows; }
-  static __device__ __forceinline__ int column(int group) {
-    return (warp() % kWarpsAcross + group * kWarpsAcross) * kGroupColumns;
+  static __device__ __forceinline__ int column(int strip) {
+    return (warp() % kWarpsAcross + strip * kWarpsAcross) * kStripColumns;
   }
-  // How many of this warp's groups hold any of the first `columns` of the tile.
-  static __device__ __forceinline__ int groups(int columns) {
+  // How many of this warp's strips hold any of the first `columns` of the tile.
+  static __device__ __forceinline__ int strips(int columns) {
     int count = 0;
 #pragma unroll
-    for (int group = 0; group < kGroups; ++group) count += column(group) < columns ? 1 : 0;
+    for (int strip = 0; strip < kStrips; ++strip) count += column(strip) < columns ? 1 : 0;
     return count;
   }
   static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
@@ -42,7 +43,7 @@ struct WarpTile {
   static __device__ __forceinline__ int warp() { return static_cast<int>(threadIdx.x) / 32; }
 };
 
-// A thread owns four neighbouring columns of each group, in every eighth row of its warp.
+// A thread owns four neighbouring columns of each strip, in every eighth row of its warp.
 template <int kRowsOfTile, int kThreadsOfTile>
 class FmaTile {
  public:
@@ -50,9 +51,9 @@ class FmaTile {
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
-  // Of the warp's first `groups`.
-  __device__ __forceinline__ void add_product(const float* a, const float* b, int groups) {
-    groups == Warp::kGroups ? multiply<Warp::kGroups>(a, b) : multiply<1>(a, b);
+  // Of the warp's first `strips`, at least one.
+  __device__ __forceinline__ void add_product(const float* a, const float* b, int strips) {
+    strips == Warp::kStrips ? multiply<Warp::kStrips>(a, b) : multiply<1>(a, b);
   }
 
   // sums [rows][kStride]
@@ -62,9 +63,9 @@ class FmaTile {
     for (int i = 0; i < kPerThread; ++i) {
       if (row() + i * kRowStep >= rows) break;
 #pragma unroll
-      for (int group = 0; group < Warp::kGroups; ++group) {
-        const float* sum = sum_[i][group];
-        *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStride + Warp::column(group) + own_column()) =
+      for (int strip = 0; strip < Warp::kStrips; ++strip) {
+        const float* sum = sum_[i][strip];
+        *reinterpret_cast<float4*>(sums + (row() + i * kRowStep) * kStride + Warp::column(strip) + own_column()) =
             make_float4(sum[0], sum[1], sum[2], sum[3]);
       }
     }
@@ -74,9 +75,9 @@ class FmaTile {
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
 #pragma unroll
-      for (int group = 0; group < Warp::kGroups; ++group) {
+      for (int strip = 0; strip < Warp::kStrips; ++strip) {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) sum_[i][group][j] += other.sum_[i][group][j];
+        for (int j = 0; j < 4; ++j) sum_[i][strip][j] += other.sum_[i][strip][j];
       }
     }
   }
@@ -84,12 +85,11 @@ class FmaTile {
  private:
   static constexpr int kRowStep = 8;
   static constexpr int kPerThread = Warp::kRows / kRowStep;
-  static_assert(Warp::kGroups <= 2, "one group or all of them");
 
   static __device__ __forceinline__ int row() { return Warp::row() + Warp::lane() / 4; }
   static __device__ __forceinline__ int own_column() { return Warp::lane() % 4 * 4; }
 
-  template <int kGroups>
+  template <int kCount>
   __device__ __forceinline__ void multiply(const float* a, const float* b) {
     const float* own_a = a + row() * kStrideA;
 #pragma unroll
@@ -103,12 +103,12 @@ class FmaTile {
 #pragma unroll
       for (int step = 0; step < 4; ++step) {
 #pragma unroll
-        for (int group = 0; group < kGroups; ++group) {
+        for (int strip = 0; strip < kCount; ++strip) {
           const float4 right =
-              *reinterpret_cast<const float4*>(b + (k + step) * kStrideB + Warp::column(group) + own_column());
+              *reinterpret_cast<const float4*>(b + (k + step) * kStrideB + Warp::column(strip) + own_column());
 #pragma unroll
           for (int i = 0; i < kPerThread; ++i) {
-            float* sum = sum_[i][group];
+            float* sum = sum_[i][strip];
             sum[0] = fmaf(left[i][step], right.x, sum[0]);
             sum[1] = fmaf(left[i][step], right.y, sum[1]);
             sum[2] = fmaf(left[i][step], right.z, sum[2]);
@@ -119,7 +119,7 @@ class FmaTile {
     }
   }
 
-  float sum_[kPerThread][Warp::kGroups][4] = {};
+  float sum_[kPerThread][Warp::kStrips][4] = {};
 };
 
 // Sums are float32. kRounded: b holds numbers of TF32 already.
@@ -130,8 +130,8 @@ class Tf32Tile {
   static constexpr int kRows = kRowsOfTile;
   static constexpr int kThreads = kThreadsOfTile;
 
-  __device__ __forceinline__ void add_product(const float* a, const float* b, int groups) {
-    groups == Warp::kGroups ? multiply<Warp::kGroups>(a, b) : multiply<1>(a, b);
+  __device__ __forceinline__ void add_product(const float* a, const float* b, int strips) {
+    strips == Warp::kStrips ? multiply<Warp::kStrips>(a, b) : multiply<1>(a, b);
   }
 
   template <int kStride>
@@ -161,15 +161,14 @@ class Tf32Tile {
 
  private:
   static constexpr int kTilesDown = Warp::kRows / 16;
-  static constexpr int kTilesOfGroup = kGroupColumns / 8;
-  static constexpr int kTilesAcross = Warp::kGroups * kTilesOfGroup;
-  static_assert(Warp::kGroups <= 2, "one group or all of them");
+  static constexpr int kTilesOfStrip = kStripColumns / 8;
+  static constexpr int kTilesAcross = Warp::kStrips * kTilesOfStrip;
 
   static __device__ __forceinline__ int column(int tile) {
-    return Warp::column(tile / kTilesOfGroup) + tile % kTilesOfGroup * 8;
+    return Warp::column(tile / kTilesOfStrip) + tile % kTilesOfStrip * 8;
   }
 
-  template <int kGroups>
+  template <int kCount>
   __device__ __forceinline__ void multiply(const float* a, const float* b) {
     const int lane = Warp::lane();
     // For ldmatrix: pairs of 16-bit columns are floats, matrices 0 and 1 lie below each other, 2 and 3 beside them.
@@ -185,7 +184,7 @@ class Tf32Tile {
         for (int r = 0; r < 4; ++r) left[i][r] = to_tf32(__uint_as_float(left[i][r]));
       }
 #pragma unroll
-      for (int j = 0; j < kGroups * kTilesOfGroup; ++j) {
+      for (int j = 0; j < kCount * kTilesOfStrip; ++j) {
         uint32_t right[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) {

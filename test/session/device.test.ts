@@ -107,6 +107,46 @@ test('sums of splits have the same bits, shared by blocks or not', () => {
   session.dispose();
 });
 
+/** Of `c` channels, `count` that are spread over all of them. */
+const spread = (c: number, count: number) =>
+  Array.from({ length: c }, (_, i) =>
+    Math.floor(((i + 1) * count) / c) > Math.floor((i * count) / c) ? 1 : 0,
+  );
+
+test('any number of active channels', () => {
+  const c = 150;
+  const model = modelOf([5, 5, 6], chain(dynamic(c, { kernelSize: 1 }), dynamic(c), ...head()));
+  const counts = [0, 1, 16, 17, 32, 33, 64, 65, 130, 150];
+  const session = compile(model, { maxBatch: counts.length, device });
+  const onHost = compile(model, { maxBatch: counts.length, device: 'native' });
+  const forcedMasks = Uint8Array.from(
+    counts.flatMap((count, i) => [...spread(c, count), ...spread(c, counts.at(-1 - i)!)]),
+  );
+  const x = values(model, counts.length);
+  const { logits, activeCounts } = session.run(x, { forcedMasks });
+  closeLogits(logits, onHost.run(x, { forcedMasks }).logits, 'logits');
+  assert.deepEqual(
+    [...activeCounts].filter((_, i) => i % 2 === 0),
+    counts,
+  );
+  session.dispose();
+  onHost.dispose();
+});
+
+test('tiles of every size give the same bits', () => {
+  const c = 70;
+  const model = modelOf([16, 16, 20], chain(dynamic(c, { kernelSize: 1 }), ...head()));
+  const maxBatch = device === 'emulator' ? 8 : 66; // large tiles; medium ones for one image
+  const session = compile(model, { maxBatch, device });
+  const x = values(model, maxBatch);
+  const forcedMasks = Uint8Array.from(Array.from({ length: maxBatch }, () => spread(c, 65)).flat());
+  const { logits } = session.run(x, { forcedMasks });
+  const image = x.subarray(0, x.length / maxBatch);
+  const alone = session.run(image, { forcedMasks: forcedMasks.subarray(0, c) }).logits;
+  assert.deepEqual(alone, logits.subarray(0, alone.length));
+  session.dispose();
+});
+
 test('every order of threads gives the same bits', () => {
   if (device !== 'emulator') return;
   const model = mixed();
